@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
@@ -19,6 +19,12 @@ __all__ = ["Evidence", "JournalBatches", "StoredBatch", "StoredLines"]
 Evidence = dict[str, Any] | None
 #: The base of a run's lines, and what is added to it for the place of a line among the lines of all runs.
 Numbering = Callable[[], tuple[int, Callable[[int], int]]]
+# What is run for every batch or step is composed once: that takes longer than to run it.
+_ADD: Final = sa.insert(tables.batches)
+_CLOSE: Final = sa.update(tables.batches).where(tables.batches.c.id == sa.bindparam("batch"))
+_END_STEP: Final = sa.update(tables.steps).where(
+    tables.steps.c.batch == sa.bindparam("of"), tables.steps.c.name == sa.bindparam("step")
+)
 
 
 class StoredBatch(msgspec.Struct):
@@ -108,17 +114,16 @@ class JournalBatches:
         """Note a batch, and the content of its rows at the positions `kept`; returns its number."""
         assert self._numbering is not None  # noqa: S101 - see above
         base, number_of = self._numbering()
-        result = self._connection.execute(
-            sa.insert(tables.batches).values(
-                destination=destination,
-                action=action,
-                route=route,
-                state="open",
-                created_at=time.time(),
-                payload=payload.encoded(rows, kept, number_of),
-                base=base,
-            )
-        )
+        row = {
+            "destination": destination,
+            "action": action,
+            "route": route,
+            "state": "open",
+            "created_at": time.time(),
+            "payload": payload.encoded(rows, kept, number_of),
+            "base": base,
+        }
+        result = self._connection.execute(_ADD, row)
         number = result.inserted_primary_key
         assert number is not None  # noqa: S101 - the table has one
         return int(number[0])
@@ -131,10 +136,9 @@ class JournalBatches:
 
     def close(self, batch: int, state: str, outcomes: dict[str, int], now: float | None = None) -> None:
         """Note that a batch ended, and erase its rows; `now` is when it was settled (Unix seconds)."""
+        told = msgspec.json.encode(outcomes).decode()
         self._connection.execute(
-            sa.update(tables.batches)
-            .where(tables.batches.c.id == batch)
-            .values(state=state, payload=None, outcomes=msgspec.json.encode(outcomes).decode(), settled_at=now)
+            _CLOSE, {"batch": batch, "state": state, "payload": None, "outcomes": told, "settled_at": now}
         )
 
     def begin_step(self, batch: int, step: str) -> float:
@@ -146,11 +150,8 @@ class JournalBatches:
 
     def end_step(self, batch: int, step: str, evidence: dict[str, Any]) -> None:
         """Note the evidence of a step that is done."""
-        self._connection.execute(
-            sa.update(tables.steps)
-            .where(tables.steps.c.batch == batch, tables.steps.c.name == step)
-            .values(evidence=msgspec.json.encode(evidence).decode())
-        )
+        told = msgspec.json.encode(evidence).decode()
+        self._connection.execute(_END_STEP, {"of": batch, "step": step, "evidence": told})
 
     def forget_step(self, batch: int, step: str) -> None:
         """Note that a step that was begun did certainly not happen."""

@@ -33,6 +33,8 @@ _NOW: Final = (*_ALWAYS, "replaced_contacts", "runs")
 _BEFORE: Final = (*_ALWAYS, *former.TABLES)
 #: A check value, which shows that the key is damaged.
 _CHECK: Final = "secret_check"
+#: Composed once, because each run reads some.
+_READ: Final = sa.select(tables.meta.c.value).where(tables.meta.c.name == sa.bindparam("of"))
 
 
 class JournalMeta:
@@ -181,7 +183,7 @@ class JournalMeta:
         self._connection.execute(sa.insert(tables.meta), rows)
 
     def _read(self, name: str) -> bytes | None:
-        return self._connection.execute(sa.select(tables.meta.c.value).where(tables.meta.c.name == name)).scalar()
+        return self._connection.execute(_READ, {"of": name}).scalar()
 
 
 def _check_of(key: bytes) -> bytes:

@@ -33,6 +33,8 @@ _BITS: Final = [1 << a | 1 << b | 1 << c for a, b, c in islice(cycle(combination
 #: A row: its number, then its columns.
 Entry = tuple[Any, ...]
 
+_RUNS: Final = sa.select(tables.runs).where(tables.runs.c.of == sa.bindparam("name")).order_by(tables.runs.c.first)
+
 
 class Index(msgspec.Struct, frozen=True):
     """What an index is of.
@@ -89,8 +91,8 @@ class Runs:
         self._columns = ",".join(f"t.{column.name}" for column in table.columns)
         self._at = [column.name for column in table.columns].index(index.column)
         self._type = table.c[index.column].type.compile(dialect=driver.dialect)
-        runs = sa.select(tables.runs).where(tables.runs.c.of == index.name).order_by(tables.runs.c.first)
-        self._runs = [_Run(run.n, f"{index.name}_{run.n}", run.first, run.last) for run in driver.execute(runs)]
+        runs = driver.execute(_RUNS, {"name": index.name})
+        self._runs = [_Run(run.n, f"{index.name}_{run.n}", run.first, run.last) for run in runs]
         #: Numbers of the rows after the last run, by what is kept of them: the last one; None before the first use.
         self._recent: dict[Hashable, int] | None = None
         #: The others, where there are several.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import chain, islice
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ __all__ = ["VALUES_AT_ONCE", "Driver", "delete_rows", "padded", "replace_rows", 
 VALUES_AT_ONCE: Final = 5000
 #: Rows in one INSERT: SQLite takes half as long as for a statement each, and no less for more of them.
 _ROWS_AT_ONCE: Final = 200
+#: Tables whose statements are kept.
+_TABLES: Final = 64
 
 
 class Driver:
@@ -98,14 +101,26 @@ def select_in(
 def delete_rows(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Delete the rows that have the primary keys of these."""
     if rows:
-        # A parameter may not have the name of a column.
-        where = [column == sa.bindparam(f"key_{column.name}") for column in table.primary_key]
         keys = [{f"key_{column.name}": row[column.name] for column in table.primary_key} for row in rows]
-        connection.execute(sa.delete(table).where(*where), keys)
+        connection.execute(_delete(table), keys)
 
 
 def replace_rows(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows; each takes the place of the row with the same primary key."""
     if rows:
         delete_rows(connection, table, rows)
-        connection.execute(sa.insert(table), rows)
+        connection.execute(_insert(table), rows)
+
+
+# SQLAlchemy takes longer to compose these than SQLite to run them.
+
+
+@lru_cache(_TABLES)
+def _delete(table: sa.Table) -> sa.Delete:
+    # A parameter may not have the name of a column.
+    return sa.delete(table).where(*(column == sa.bindparam(f"key_{column.name}") for column in table.primary_key))
+
+
+@lru_cache(_TABLES)
+def _insert(table: sa.Table) -> sa.Insert:
+    return sa.insert(table)
