@@ -107,7 +107,6 @@ class PostgresBudget:
         self._is_lost = threading.Event()
         self._was_tried = threading.Event()
         self._has_warned = False
-        self._is_lost.set()
         threading.Thread(target=self._keep_connected, name="rate-budget", daemon=True).start()
         self._was_tried.wait(FIRST_WITHIN)
         if self._connection is None:
@@ -136,6 +135,9 @@ class PostgresBudget:
         """Close the connection."""
         self._closing.set()
         self._is_lost.set()
+        self._close_connection()
+
+    def _close_connection(self) -> None:
         with self._lock:
             connection, self._connection = self._connection, None
         if connection is not None:
@@ -186,24 +188,23 @@ class PostgresBudget:
         )
 
     def _keep_connected(self) -> None:
-        pause = 0.0
-        while not self._closing.wait(pause):
-            pause = 0.0
-            self._is_lost.wait()
-            if self._closing.is_set():
-                return
+        while not self._closing.is_set():
             try:
                 connection = self._connected()
             except (psycopg.Error, _UnusableError) as exc:
                 if not self._has_warned:
                     self._warn(str(exc) if isinstance(exc, _UnusableError) else postgres.failure(exc))
-                pause = AGAIN_AFTER
+                self._was_tried.set()
             else:
                 self._is_lost.clear()
                 self._connection = connection
+                self._was_tried.set()
                 if self._has_warned:
                     logger.info("Setting `%s`: %s answers; the rate is shared.", self._setting, self._schema.name)
-            self._was_tried.set()
+                if not self._closing.is_set():
+                    self._is_lost.wait()
+            self._closing.wait(AGAIN_AFTER)
+        self._close_connection()
 
     def _connected(self) -> psycopg.Connection[Any]:
         options = {"connect_timeout": _CONNECT_WITHIN, **postgres.connection_options()}
@@ -238,6 +239,7 @@ class PostgresBudget:
                 "its table belongs to another version of this program: let all workers use the same version, or drop "
                 f"the schema {_SCHEMA} when none runs"
             )
+        run(_READ.format(name=""))
 
 
 class _UnusableError(Exception):

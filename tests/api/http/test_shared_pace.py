@@ -312,6 +312,26 @@ def test_another_version_is_not_touched_and_named(server, caplog):
 
 
 @pytest.mark.slow
+def test_a_dropped_table_is_named_once_and_the_run_continues_alone(server, caplog):
+    budget = rate_budget({"rate_budget": server.url})
+    pace = budget.share(Pace(100.0), "provider dropped")
+    pace.wait()
+    with psycopg.connect(server.url) as connection:
+        connection.execute("ALTER TABLE mailing_rate_budget.accounts RENAME TO elsewhere")
+    try:
+        for _ in range(20):
+            pace.wait()
+        assert pace.rate == 50.0
+        budget.close()
+        rate_budget({"rate_budget": server.url}).close()
+        assert [record.levelname for record in caplog.records].count("WARNING") == 2  # one by each
+        assert "changed or dropped" in caplog.text
+    finally:
+        with psycopg.connect(server.url) as connection:
+            connection.execute("ALTER TABLE mailing_rate_budget.elsewhere RENAME TO accounts")
+
+
+@pytest.mark.slow
 @needs_pgbouncer
 def test_a_pooler_in_transaction_mode_is_no_hindrance(server):
     with pgbouncer(server.url, pool_mode="transaction", default_pool_size=2) as url:
