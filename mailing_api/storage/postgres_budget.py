@@ -109,7 +109,7 @@ class PostgresBudget:
         self._has_warned = False
         threading.Thread(target=self._keep_connected, name="rate-budget", daemon=True).start()
         self._was_tried.wait(FIRST_WITHIN)
-        if self._connection is None:
+        if self._connection is None and not self._has_warned:
             self._warn("the server did not answer yet")
 
     @property
