@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TOOLS := .venv-tools
 # Orchestrators of the examples, each in an environment of its own: no plugin depends on one.
-ENGINES := .venv-dagster/.ready
+ENGINES := .venv-dagster/.ready .venv-airflow/.ready
 SCHEMA := $(TOOLS)/bin/check-jsonschema --builtin-schema
 FORMS = $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 UV := $(BIN)/python -m uv
@@ -120,6 +120,9 @@ lock: $(READY) ## Lock the newest versions that pyproject.toml allows
 	@$(UV) $(COMPILE) --upgrade --extra sandbox --extra postgresql --group dev pyproject.toml -o requirements/dev.txt
 	@$(UV) $(COMPILE) --upgrade --group tools -o requirements/tools.txt
 	@$(UV) $(COMPILE) --upgrade --group dagster -o requirements/dagster.txt
+	@$(UV) $(COMPILE) --upgrade --group airflow -o requirements/airflow.txt
+	@$(UV) $(COMPILE) --upgrade --extra postgresql --extra ses --extra s3 pyproject.toml -o requirements/image.txt
+	@$(UV) $(COMPILE) --upgrade --group build -o requirements/build.txt
 	@echo uv | $(UV) $(COMPILE) --upgrade - -o requirements/uv.txt
 
 newest: ## The quick tests with the newest versions that are allowed

@@ -287,6 +287,7 @@ def test_every_promise_is_documented_and_names_its_tests():
 @each_page
 def test_no_page_names_a_path_of_this_machine(page):
     text = text_of(page)
+    text = re.sub(r"(?<![\w.:/])/(?:opt|var/lib)/mailing\b", "", text)  # folders of the image
     assert not re.findall(r"(?<![\w.:/])/(?:home|root|work|tmp|opt|usr|var|Users)/\S*", text)
 
 

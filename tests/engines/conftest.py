@@ -26,3 +26,8 @@ def programs_of(engine):
 @pytest.fixture(scope="session")
 def dagster():
     return programs_of("dagster")
+
+
+@pytest.fixture(scope="session")
+def airflow():
+    return programs_of("airflow")

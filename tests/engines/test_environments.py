@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import pytest
 
 
-@pytest.mark.parametrize("engine", ["dagster"])
+@pytest.mark.parametrize("engine", ["dagster", "airflow"])
 def test_an_engine_and_the_plugins_do_not_share_an_environment(engine, request):
     programs = request.getfixturevalue(engine)
     assert find_spec(engine) is None
