@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 
 from mailing_api.addresses import fold_address, fold_addresses
+from target_mailing.contacts.contact import MappedContact
+from target_mailing.contacts.fields import RowRejected, attempt
 from target_mailing.contacts.mapping import StreamMapping, Values
 from target_mailing.input.row_key import RowKey
 from target_mailing.journal.reject import Origin
@@ -47,7 +49,7 @@ class RowNames:
         *,
         contact_ids: Callable[[Sequence[str]], Sequence[int]],
         address_keys: Callable[[Sequence[bytes]], list[bytes]] | None,
-        has_identity: bool,
+        identify: Callable[[MappedContact], str] | None,
         may_lack_address: bool,
     ) -> None:
         """Read them.
@@ -58,7 +60,7 @@ class RowNames:
             destination: the name of its destination.
             contact_ids: the hashes of addresses there.
             address_keys: the hashes of addresses where they are the keys that the journal remembers; else None.
-            has_identity: other fields than an address identify contacts.
+            identify: as of `Fields`, where other fields than an address identify contacts; else None.
             may_lack_address: contacts without an address are normal.
         """
         self._mapping = mapping
@@ -66,7 +68,7 @@ class RowNames:
         self._destination = destination
         self._contact_ids = contact_ids
         self._address_keys = address_keys
-        self._has_identity = has_identity
+        self._identify = identify
         self._may_lack_address = may_lack_address
 
     def of(self, values: Sequence[Values]) -> Names:
@@ -75,7 +77,7 @@ class RowNames:
         found = self._addresses(values)
         contacts = self._contact_ids(fold_addresses([email for emails in found for email in emails]))
         by_key = [isinstance(key, bytes) for key, emails in zip(keys, found, strict=True) if not emails]
-        cells = [one[0] for one, emails in zip(values, found, strict=True) if not emails and not self._has_identity]
+        cells = [one[0] for one, emails in zip(values, found, strict=True) if not emails and self._identify is None]
         hashed = [key for key in keys if isinstance(key, bytes)]
         is_doubtful = any(isinstance(cell, str) and "@" in cell for cell in cells)
         alone = [
@@ -97,6 +99,10 @@ class RowNames:
     def origin(self, line: int, values: Values) -> Origin:
         """Whose the record in a line is, as far as it tells."""
         key, emails = self._key.of([values])[0], self._addresses([values])[0]
+        if self._identify is not None:
+            mapped = self._mapping.contacts([values])[0]
+            identity = mapped if isinstance(mapped, RowRejected) else attempt(self._identify, mapped)
+            emails = [identity] if isinstance(identity, str) and identity else []
         address = fold_address(emails[0]) if len(emails) == 1 else None
         if self._address_keys is not None and key is None and address is not None:
             key = self._address_keys([address.encode()])[0]
@@ -104,7 +110,7 @@ class RowNames:
         return Origin(self._destination, line, line, line, key if isinstance(key, bytes) else None, contact)
 
     def _addresses(self, values: Sequence[Values]) -> list[list[str]]:
-        if self._has_identity:
+        if self._identify is not None:
             return [[] for _ in values]
         return [*map(self._mapping.addresses_in, values)]
 

@@ -163,6 +163,7 @@ class Stream:
         self.is_keyed = bool(schema.keys)
         #: Whether other fields than an address identify contacts.
         self.has_identity = queue.destination.fields.identify is not None
+        identify = queue.destination.fields.identify
         #: Whom its records name that became no rows.
         self.names = RowNames(
             self._mapping,
@@ -170,7 +171,7 @@ class Stream:
             queue.destination.name,
             contact_ids=hashes.contact_ids(queue.destination.name),
             address_keys=self._address_keys,
-            has_identity=self.has_identity,
+            identify=None if identify is None else lambda contact: identify(contact, settings.action),
             may_lack_address=self._may_lack_address,
         )
         #: The columns that say whom a record names.
