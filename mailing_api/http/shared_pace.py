@@ -18,6 +18,8 @@ __all__ = ["AwayError", "Budget", "BudgetStore", "SharedPace"]
 
 #: Attempts to change a row that other processes change at the same time, and seconds between two, at most.
 _ATTEMPTS: Final = 10
+#: Seconds after which no further attempt begins.
+_PATIENCE: Final = 1.0
 _BETWEEN: Final = 0.02
 
 
@@ -183,7 +185,10 @@ class SharedPace(Pace):
         Raises:
             AwayError: the store is away, or too many processes change the row at once.
         """
+        deadline = self._clock() + _PATIENCE
         for attempt in range(_ATTEMPTS):
+            if self._clock() > deadline:
+                break
             now, revision, row = self._store.read(self._name)
             # The answer took a while, so the slots come a little late, never early.
             self._offset = now - self._clock()

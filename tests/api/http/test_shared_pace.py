@@ -124,6 +124,14 @@ def test_without_the_store_each_goes_on_at_half_of_its_share_and_comes_back(stor
     assert one.rate == 8.0
 
 
+def test_a_row_that_others_change_all_the_time_holds_nobody_for_long(store, clock):
+    store.swap = lambda *_: clock.sleep(0.3)
+    pace = shared(store, clock)
+    began = clock.now
+    pace.wait()
+    assert clock.now - began < 2
+
+
 def test_a_refusal_without_the_store_slows_this_process(store, clock):
     pace = shared(store, clock, 8.0)
     start = pace.wait()
@@ -291,6 +299,14 @@ def test_the_row_holds_no_key_and_no_password(server):
         [row] = connection.execute("SELECT a::text FROM mailing_rate_budget.accounts AS a").fetchall()
     assert "canary" not in row[0]
     assert "mailjet" not in row[0]
+
+
+def test_a_database_that_cannot_be_reached_is_named_once_without_its_password(caplog):
+    budget = rate_budget({"rate_budget": "postgresql://me:canary@127.0.0.1:9/budget"})
+    budget.share(Pace(1000.0), "provider account").wait()
+    budget.close()
+    [record] = caplog.records
+    assert (record.levelname, "127.0.0.1/budget" in caplog.text, "canary" in caplog.text) == ("WARNING", True, False)
 
 
 @pytest.mark.slow
