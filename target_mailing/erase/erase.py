@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from itertools import chain
 from pathlib import Path
@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import click
 
-from mailing_api.addresses import fold_address
 from mailing_api.errors import ConfigurationError
 from mailing_api.process.asking import TERMINAL, is_confirmed
 from mailing_api.storage.overwriting import finish_rewrites
@@ -18,23 +17,23 @@ from mailing_api.storage.temporary_folders import remove_left
 from target_mailing.declared_settings import value_of
 from target_mailing.erase import words
 from target_mailing.erase.files import erase_from, holding, unsearched
-from target_mailing.erase.history import HISTORIES, PersonOutcomes
-from target_mailing.erase.rejects import REJECTS, PersonRejects, ids_in, is_empty
-from target_mailing.explain.asked import Asked, ask
-from target_mailing.explain.keys import PersonKeys
-from target_mailing.explain.mentions import Mentions
-from target_mailing.explain.places import aliases, looked_up, named_streams
+from target_mailing.erase.history import PersonOutcomes
 from target_mailing.history.file import complete_left
 from target_mailing.history.opening import history_folder
-from target_mailing.journal.erasure import JournalErasure, Sought
+from target_mailing.journal.erasure import JournalErasure
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.list_locks import ListLocks, locks_folder
 from target_mailing.journal.stores import MemoryStore, Store
 from target_mailing.journal.traces import Traces
+from target_mailing.person.asked import Asked, ask
+from target_mailing.person.files import HISTORIES, REJECTS
+from target_mailing.person.places import looked_up
+from target_mailing.person.rejects import ids_in, is_empty
+from target_mailing.person.search import PersonSearch
 from target_mailing.places import journal_hash_key, refuse_missing_journal
 from target_mailing.router import Router
 from target_mailing.sections import Fact, section, unbroken
-from target_mailing.settings import StreamSettings, check_entries
+from target_mailing.settings import check_entries
 
 __all__ = ["erase"]
 
@@ -143,7 +142,7 @@ class _Erasure:
         self._journal = journal
         self._reject_folders = [rejects.absolute()]
         if journal is not None:
-            noted = {folder.absolute() for folder in journal.reject_folders()} - {rejects.absolute()}
+            noted = {folder.absolute() for folder in journal.person.reject_folders()} - {rejects.absolute()}
             self._reject_folders += sorted(noted)
         history = history_folder(config, rejects)
         self._history_folders = [] if history is None else [history.absolute()]
@@ -175,27 +174,17 @@ class _Erasure:
         for destination, _ in destinations.values():
             self._router.hold(destination)
         places = {name: destination.fields.identify is None for name, (destination, _) in destinations.items()}
-        self._find_in_journal(places)
-        emails = {fold_address(one) for one in self._traces.emails if "@" in one}
-        addresses = emails | self._asked.folded | ({self._asked.address} if self._asked.address else set())
-        hashes = None if self._journal is None else self._journal.hashes
-        keys = PersonKeys(
-            self._asked,
-            hashes,
-            places,
-            self._traces.confirmed,
-            aliases=aliases(self._config),
-            emails=self._traces.emails,
+        self._search = PersonSearch(
+            self._config, self._asked, None if self._journal is None else self._journal.person, places
         )
-        self._of_rejects = PersonRejects(
-            Mentions(addresses, self._asked.spellings([*self._traces.emails])),
-            keys,
-            email_column=lambda stream: StreamSettings.resolve(self._config, stream).mapping.get("email", "email"),
-            is_others=lambda stream, key: self._is_others([*keys.hashed(stream, key)]),
-        )
+        self._traces = self._search.traces
+        if self._journal is not None:
+            if self._traces.under_way:
+                raise ConfigurationError(words.under_way(self._journal.place, len(self._traces.under_way)))
+            self._holdings.counts = self._journal.count(self._traces)
         with _telling("rejects_path", "Nothing was erased"):
-            self._find_rejects(self._of_rejects)
-        self._of_outcomes = PersonOutcomes(keys.shown())
+            self._search.completed(self._find_rejects)
+        self._of_outcomes = PersonOutcomes(self._search.is_outcome())
         with _telling("history_path", "Nothing was erased"):
             histories = [holding(folder, HISTORIES, self._of_outcomes) for folder in self._history_folders]
             self._holdings.outcomes = [*chain(*histories)]
@@ -206,41 +195,12 @@ class _Erasure:
                     "run to end. Nothing was erased."
                 )
 
-    def _find_in_journal(self, places: dict[str, bool]) -> None:
-        """Find the rows; `places`, destinations and whether addresses identify contacts there, is completed."""
-        if self._journal is None:
-            return
-        streams = self._journal.streams()
-        for name in streams:
-            places.setdefault(name, True)
-        keys: set[bytes] = set()
-        for name in places:
-            names = [*streams.get(name, ()), *named_streams(self._config)]
-            for stream in [self._asked.stream] if self._asked.stream is not None else dict.fromkeys(names):
-                keys.update(self._journal.hashes.key_ids(name, stream)(self._asked.keys))
-        by_address = [name for name, is_by_address in places.items() if is_by_address]
-        sought = Sought(self._asked.address, self._asked.spellings([]), keys, by_address)
-        self._traces = self._journal.find(sought)
-        if self._traces.under_way:
-            raise ConfigurationError(words.under_way(self._journal.place, len(self._traces.under_way)))
-        self._holdings.counts = self._journal.count(self._traces)
-
-    def _is_others(self, keys: Collection[bytes]) -> bool:
-        """Whether the journal has an address of somebody else for one of these keys."""
-        return self._journal is not None and self._journal.has_other(keys, self._traces)
-
-    def _find_rejects(self, rejects: PersonRejects) -> None:
-        """Find the rejects; keys of those that have only the person's address lead to more."""
-        before = -1
-        while before < rejects.found:
-            before = rejects.found
-            files = [holding(folder, REJECTS, rejects) for folder in self._reject_folders]
-            self._holdings.rejects = [*chain(*files)]
-            if self._journal is not None:
-                self._holdings.pending = [number for number, one in self._journal.rejects() if rejects.is_theirs(one)]
-                opened = self._journal.open_rejects()
-                mentioned = {number for number, one in opened if rejects.is_theirs(one)}
-                self._holdings.opened = sorted(mentioned | self._journal.open_rejects_of(self._traces))
+    def _find_rejects(self) -> None:
+        self._holdings.rejects = [
+            *chain(*(holding(folder, REJECTS, self._search.rejects) for folder in self._reject_folders))
+        ]
+        self._holdings.pending = [number for number, _ in self._search.pending()]
+        self._holdings.opened = [one.id for one in self._search.open_rejects()]
 
     def _note(self, error: Exception) -> None:
         if str(error) not in map(str, self.problems):
@@ -284,7 +244,7 @@ class _Erasure:
             for folder in folders
             for name in unsearched(folder, begin, patterns)
         ]
-        is_database = self._journal is not None and "PostgreSQL" in self._journal.place
+        is_database = self._journal is not None and self._journal.is_database
         yield from words.beyond(
             provider.title, provider.erasing, sorted(self._traces.ids), results=results, others=others,
             linked=[file.path.name for file in (*self._holdings.rejects, *self._holdings.outcomes) if file.links],
@@ -306,9 +266,9 @@ class _Erasure:
             with _telling("history_path", left):
                 erase_from(file.path, self._of_outcomes, lambda _: False)
         # The address leads to keys, by which the other files are found.
-        for file in sorted(self._holdings.rejects, key=lambda one: one.path.name in self._of_rejects.by_address):
+        for file in sorted(self._holdings.rejects, key=lambda one: one.path.name in self._search.rejects.by_address):
             with _telling("rejects_path", left):
-                self._holdings.removed += not erase_from(file.path, self._of_rejects, is_empty)
+                self._holdings.removed += not erase_from(file.path, self._search.rejects, is_empty)
         if self._journal is not None:
             with _telling("rejects_path", left):
                 written = {path.name: ids for path, ids in self._written(self._journal)}

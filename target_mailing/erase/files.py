@@ -6,11 +6,12 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from mailing_api.storage.overwriting import remove, rewrite
+from target_mailing.person.files import entries_of, files_in
 
 __all__ = ["Content", "HeldFile", "erase_from", "holding", "unsearched"]
 
@@ -51,7 +52,7 @@ def holding(folder: Path, patterns: Sequence[str], content: Content) -> list[Hel
         OSError: the folder or a file cannot be read; its `filename` is set.
     """
     found = []
-    for path in _files(folder, lambda path: any(map(path.match, patterns))):
+    for path in files_in(folder, patterns):
         records = sum(line != left for line, left in content.lines(path))
         if records:
             found.append(HeldFile(path, records, path.stat().st_nlink - 1, _is_in_use(path)))
@@ -78,19 +79,8 @@ def erase_from(path: Path, content: Content, is_empty: Callable[[Path], bool]) -
 
 def unsearched(folder: Path, begin: str, patterns: Sequence[str]) -> list[str]:
     """Names of other files there that begin so, such as compressed ones, and of links, which are not searched."""
-    searched = {*_files(folder, lambda path: any(map(path.match, patterns)))}
-    return [path.name for path in _entries(folder) if path.name.startswith(begin) and path not in searched]
-
-
-def _files(folder: Path, is_one: Callable[[Path], Any]) -> list[Path]:
-    return [path for path in _entries(folder) if is_one(path) and path.is_file() and not path.is_symlink()]
-
-
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir())
-    except FileNotFoundError:
-        return []
+    searched = {*files_in(folder, patterns)}
+    return [path.name for path in entries_of(folder) if path.name.startswith(begin) and path not in searched]
 
 
 def _is_in_use(path: Path) -> bool:

@@ -10,9 +10,8 @@ import msgspec
 
 from target_mailing.history.records import OUTCOMES
 
-__all__ = ["HISTORIES", "PersonOutcomes"]
+__all__ = ["PersonOutcomes"]
 
-HISTORIES: Final = ("history-*.singer", "history-*.singer.part")
 #: How the line of an outcome begins.
 _BEGIN: Final = b'{"type":"RECORD","stream":"%b",' % OUTCOMES.encode()
 

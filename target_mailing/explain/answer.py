@@ -59,22 +59,23 @@ def of_contact(contact: KnownContact, asked: Collection[bytes]) -> Iterator[Fact
         yield "to be declined", [f"{', '.join(sorted(contact.declined))}: told when a row adds the contact"]
 
 
-def of_rejects(rejects: Sequence[PersonReject], settled: int) -> Iterator[Fact]:
-    """What is said of the open rejects, of all destinations.
+def of_rejects(opened: Sequence[PersonReject], others: Sequence[PersonReject]) -> Iterator[Fact]:
+    """What is said of the rejects, of all destinations.
 
     Args:
-        rejects: those that are open.
-        settled: how many others there are, after which the person was confirmed.
+        opened: those that the journal keeps to be sent again.
+        others: those that are only in the files.
     """
+    yield "open rejects", [*_newest(opened)] or ["none"]
+    if others:
+        yield "other rejects", [*_newest(others)]
+
+
+def _newest(rejects: Sequence[PersonReject]) -> Iterator[str]:
     newest = sorted(rejects, key=lambda one: one.at, reverse=True)
-    later = [f"and {counted(settled, 'reject')} after which a row was delivered"] if settled else []
-    if not newest:
-        yield "open rejects", ["none", *later]
-        return
-    more = len(newest) - MOST
-    if more > 0:
-        later = [f"and {counted(more, 'older one')}", *later]
-    yield "open rejects", [*map(_reject, newest[:MOST]), *later]
+    yield from map(_reject, newest[:MOST])
+    if (more := len(newest) - MOST) > 0:
+        yield f"and {counted(more, 'older one')}"
 
 
 def of_outcomes(outcomes: Sequence[PersonOutcome], *, has_many_places: bool) -> Iterator[Fact]:
@@ -151,7 +152,10 @@ def _outcome(one: PersonOutcome, *, has_place: bool) -> str:
 
 
 def _reject(one: PersonReject) -> str:
-    place = "in no file yet" if one.file is None else one.file
-    job = "" if one.job is None else f", job {one.job}"
     moment = time_in_words(one.at) if one.at else "at an unknown time"
-    return f"{one.code}, stream {one.stream!r}, {moment}, attempt {one.attempt}{job}: {one.reason} ({place})"
+    if not one.stream:
+        return f"{one.code} ({one.place})"
+    job = "" if one.job is None else f", job {one.job}"
+    reason = f": {one.reason}" if one.reason else ""
+    fate = f"; {one.fate}" if one.fate else ""
+    return f"{one.code}, stream {one.stream!r}, {moment}, attempt {one.attempt}{job}{reason} ({one.place}){fate}"

@@ -19,17 +19,19 @@ from mailing_api.errors import (
 )
 from target_mailing.destination import Destination
 from target_mailing.explain.answer import MOST, of_contact, of_keys, of_outcomes, of_rejects
-from target_mailing.explain.asked import Asked, ask
-from target_mailing.explain.keys import PersonKeys
 from target_mailing.explain.outcomes import outcomes_in
-from target_mailing.explain.places import aliases, looked_up, named_streams
-from target_mailing.explain.rejects import PersonReject, RejectsOf
+from target_mailing.explain.rejects import PersonReject, in_journal, open_and_others, rejects_in
 from target_mailing.explain.today import TellsToday
 from target_mailing.history.opening import history_folder
 from target_mailing.journal.person import KnownContact, Person, PersonReader
+from target_mailing.journal.person_rows import OpenReject, PersonRows
 from target_mailing.journal.stores import JournalError, MemoryStore, Store
+from target_mailing.person.asked import Asked, ask
+from target_mailing.person.places import looked_up, named_streams
+from target_mailing.person.search import PersonSearch
 from target_mailing.places import journal_hash_key, refuse_missing_journal
 from target_mailing.router import Router
+from target_mailing.row import Resource
 from target_mailing.sections import Fact, section, unbroken
 from target_mailing.settings import check_entries
 
@@ -107,6 +109,8 @@ class _Explanation:
         self._asked = asked
         self._reader: PersonReader | None = None
         self._places: dict[str, _Place] = {}
+        #: By destination, keys and contacts of batches under way.
+        self._left: dict[str, set[Resource]] = {}
 
     # Reading
 
@@ -132,7 +136,7 @@ class _Explanation:
         """Find the destinations, of the settings and of the journal, and what the journal knows there."""
         for name, (destination, title) in looked_up(self._config, self._router, self._note).items():
             self._places[name] = _Place(name, title, destination)
-        known = {} if self._reader is None else self._from_journal(lambda reader: reader.streams(), {})
+        known = {} if self._reader is None else self._from_journal(lambda reader: reader.rows.streams(), {})
         for name in known:
             self._places.setdefault(name, _Place(name, name))
         for place in self._places.values():
@@ -234,53 +238,74 @@ class _Explanation:
         is_asked = not known or fold_address(known[0]) == self._asked.address
         return self._asked.spellings(known) if is_asked else [*dict.fromkeys([*known, *map(fold_address, known)])]
 
-    def _rejects(self, folder: Path) -> Iterable[Fact]:
-        contacts = [contact for place in self._places.values() for contact in place.person.contacts.values()]
-        emails = {fold_address(contact.email) for contact in contacts if contact.email}
-        rejects = RejectsOf(emails | self._asked.folded | {self._asked.address or ""}, self._keys.is_key)
-        found: list[PersonReject] = []
+    def _rejects(self, folder: Path) -> Iterator[Fact]:
+        problems: list[Exception] = []
         try:
-            found.extend(rejects.in_files(folder))
-        except ConfigurationError as error:
-            self.problems.append(error)
-            yield "problem", [str(error)]
-        found.extend(self._from_journal(lambda reader: [*rejects.in_journal(reader.rejects())], []))
-        still_open = [one for one in found if not _is_settled(one, contacts)]
-        yield from of_rejects(still_open, len(found) - len(still_open))
+            opened, others = self._found_rejects(folder, problems.append)
+        except JournalError as error:
+            self._note(error)
+            self._reader = None
+            self._search = self._searched(None)
+            problems.clear()
+            opened, others = self._found_rejects(folder, problems.append)
+        if problems:
+            self.problems.append(problems[0])
+            yield "problem", [str(problems[0])]
+        yield from of_rejects(opened, others)
+
+    def _found_rejects(
+        self, folder: Path, note: Callable[[Exception], None]
+    ) -> tuple[list[PersonReject], list[PersonReject]]:
+        """The open rejects, and the others."""
+        search = self._search
+        folders = [folder.absolute()]
+        if self._reader is not None:
+            folders += sorted({one.absolute() for one in self._reader.rows.reject_folders()} - {*folders})
+
+        def read() -> tuple[list[PersonReject], list[OpenReject]]:
+            written = rejects_in(folders, search.rejects, note)
+            written += [in_journal(one, "in no file yet") for _, one in search.pending()]
+            return written, search.open_rejects()
+
+        written, opened = search.completed(read)
+        return open_and_others(opened, written, self._fate)
+
+    def _fate(self, reject: OpenReject) -> str:
+        """Whether `--retry-rejects` sends an open reject."""
+        place = self._places.get(reject.destination)
+        if place is None or place.destination is None:
+            return f"not sent again: the settings do not lead to {reject.destination}"
+        if reject.overtaken:
+            return "not sent again: something newer came, or may have come"
+        if place.name not in self._left and self._reader is not None:
+            self._left[place.name] = self._reader.left(place.name)
+        if not self._left.get(place.name, set()).isdisjoint({reject.key, reject.contact}):
+            return "not sent again before the batch under way has ended"
+        return "--retry-rejects sends it"
 
     @cached_property
-    def _keys(self) -> PersonKeys:
-        """The keys of the person's contacts, and the one in question."""
-        keys = {
-            name: {key for contact in place.person.contacts.values() for key in contact.keys}
-            for name, place in self._places.items()
-        }
-        places = [name for name, some in keys.items() if some]
-        hashes = None if self._reader is None else self._reader.hashes
-        own: frozenset[bytes] = frozenset().union(*keys.values())
-        return PersonKeys(self._asked, hashes, places, own, aliases=aliases(self._config))
+    def _search(self) -> PersonSearch:
+        """What recognises rejects and outcomes."""
+        try:
+            return self._searched(None if self._reader is None else self._reader.rows)
+        except JournalError as error:
+            self._note(error)
+            self._reader = None
+            return self._searched(None)
+
+    def _searched(self, rows: PersonRows | None) -> PersonSearch:
+        places = {place.name: place.is_by_address for place in self._places.values() if place.destination is not None}
+        return PersonSearch(self._config, self._asked, rows, places)
 
     def _outcomes(self, rejects: Path) -> Iterator[Fact]:
         """The newest outcomes in the history."""
         try:
             if (folder := history_folder(self._config, rejects)) is not None:
-                found = outcomes_in(folder, self._keys.shown(), MOST)
+                found = outcomes_in(folder, self._search.is_outcome(), MOST)
                 yield from of_outcomes(found, has_many_places=len(self._places) > 1)
         except ConfigurationError as error:
             self.problems.append(error)
             yield "problem", [str(error)]
-
-
-def _is_settled(reject: PersonReject, contacts: Sequence[KnownContact]) -> bool:
-    """Whether a row of the person and of the reject's stream was settled after it."""
-    if any(is_stuck for contact in contacts for is_stuck in contact.may_stay.values()):
-        return False  # the row's new address was delivered, and not its removal of this one
-    return any(
-        0 < reject.at <= (contact.known.confirmed_at or 0.0)
-        for contact in contacts
-        if contact.known is not None
-        and (not contact.streams or "" in contact.streams or reject.stream in contact.streams)
-    )
 
 
 def _unknown_key(place: _Place) -> str:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from mailing_api.errors import ConfigurationError
 from target_mailing.history.records import OUTCOMES
+from target_mailing.person.files import HISTORIES, files_in
 
-__all__ = ["PersonOutcome", "outcomes_in", "values_of"]
+__all__ = ["PersonOutcome", "outcomes_in"]
 
 #: How the line of an outcome begins.
 _BEGIN: Final = b'{"type":"RECORD","stream":"%b",' % OUTCOMES.encode()
-_PATTERNS: Final = ("history-*.singer", "history-*.singer.part")
 
 
 class PersonOutcome(msgspec.Struct, frozen=True):
@@ -53,8 +53,7 @@ def outcomes_in(folder: Path, is_key: Callable[[str, str], bool], most: int) -> 
     found: list[PersonOutcome] = []
     path = folder
     try:
-        files = [one for one in folder.iterdir() if any(map(one.match, _PATTERNS))] if folder.exists() else []
-        for path in sorted(files, reverse=True):
+        for path in reversed(files_in(folder, HISTORIES)):
             with path.open("rb") as lines:
                 newest = deque(_matching(lines, is_key), maxlen=most)
             found += [*reversed(newest)][: most - len(found)]
@@ -75,16 +74,3 @@ def _matching(lines: Iterable[bytes], is_key: Callable[[str, str], bool]) -> Ite
             continue  # the last line of a killed run
         if record.key is not None and is_key(record.stream, record.key):
             yield record
-
-
-def values_of(key: str) -> Iterator[Sequence[Any]]:
-    """The values that a key in the history may stand for."""
-    yield [key]
-    try:
-        value = msgspec.json.decode(key)
-    except (ValueError, RecursionError):
-        return
-    if isinstance(value, dict):
-        yield [*value.values()]
-    if isinstance(value, int | float | dict | list):
-        yield [value]

@@ -1,8 +1,8 @@
-"""The rejects of one person, in the journal and in the rejects files."""
+"""The rejects of one person: those in the files, and those in the journal."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,23 +10,23 @@ from typing import Any
 import msgspec
 
 from mailing_api.errors import ConfigurationError
-from target_mailing.explain.mentions import Mentions
+from target_mailing.journal.person_rows import OpenReject
 from target_mailing.journal.reject import Reject
-from target_mailing.journal.rejects_file import key_properties
 from target_mailing.lines import REJECT_COLUMNS
+from target_mailing.person.files import REJECTS, files_in
+from target_mailing.person.rejects import PersonRejects, decoded
 
-__all__ = ["PersonReject", "RejectsOf"]
-
-#: Whether a record of a stream has the person's key, given the values of its key.
-IsKey = Callable[[str, Sequence[Any]], bool]
+__all__ = ["PersonReject", "in_journal", "open_and_others", "rejects_in"]
 
 
 class PersonReject(msgspec.Struct, frozen=True):
     """A reject of the person.
 
     Attributes:
+        content: the record, encoded.
         at: when it was rejected (Unix seconds); 0 if that is not known.
-        file: the name of its file; None where it is in none yet.
+        place: the name of its file, or where else it is.
+        fate: of an open one: whether it is sent again, and what keeps it.
     """
 
     stream: str
@@ -35,82 +35,95 @@ class PersonReject(msgspec.Struct, frozen=True):
     job: str | None
     attempt: int
     at: float
-    file: str | None
+    content: bytes
+    place: str
+    fate: str = ""
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        """What is the same of a reject in a file and in the journal."""
+        return self.stream, self.code, self.attempt, self.content
 
 
-class _Message(msgspec.Struct):
-    type: str
-    stream: str = ""
-    record: dict[str, Any] | None = None
-    schema: dict[str, Any] | None = None
-
-
-_decode = msgspec.json.Decoder(_Message).decode
-_decode_record = msgspec.json.Decoder(dict[str, Any]).decode
-
-
-class RejectsOf:
-    """Finds the rejects whose record holds one of the person's addresses, or their key."""
-
-    def __init__(self, addresses: Collection[str], is_key: IsKey) -> None:
-        """Take the person's addresses, folded, and what recognises their key."""
-        self._mentions = Mentions(addresses, [])
-        self._is_key = is_key
-        #: The columns of the key of each stream, from the files.
-        self._keys: dict[str, Sequence[str]] = {}
-
-    def in_files(self, folder: Path) -> Iterator[PersonReject]:
-        """Those in the files of a folder, oldest first.
-
-        Raises:
-            ConfigurationError: one cannot be read; the error follows those of the others.
-        """
-        unread: tuple[Path, OSError] | None = None
+def rejects_in(
+    folders: Iterable[Path], rejects: PersonRejects, note: Callable[[ConfigurationError], None]
+) -> list[PersonReject]:
+    """Those in the files of some folders; `note` takes an error where files cannot be read, after the others."""
+    theirs: list[PersonReject] = []
+    unread: tuple[Path, OSError] | None = None
+    for folder in folders:
         try:
-            paths = sorted(folder.iterdir())
-        except FileNotFoundError:
-            return  # no run has made one
+            paths = files_in(folder, REJECTS)
         except OSError as error:
             paths, unread = [], (folder, error)
-        for path in [one for one in paths if one.match("rejects-*.singer")]:
+        for path in paths:
             try:
-                if path.is_file():
-                    with path.open("rb") as file:
-                        yield from self._in_lines(file, path.name)
+                theirs += [_in_line(line, path.name) for line, left in rejects.lines(path) if _is_told(line, left)]
             except OSError as error:
                 unread = path, error
-        if unread is not None:
-            raise ConfigurationError(f"Setting `rejects_path`: {unread[0]} cannot be read ({unread[1].strerror}).")
-
-    def in_journal(self, rejects: Iterable[Reject]) -> Iterator[PersonReject]:
-        """Those that are in no file yet; of these, keys are recognised in streams that a file has, too."""
-        for one in rejects:
-            if self._is_theirs(one.stream, _decode_record(one.record)):
-                yield PersonReject(one.stream, one.code, one.reason, one.job, one.attempt, one.at, None)
-
-    def _in_lines(self, lines: Iterable[bytes], name: str) -> Iterator[PersonReject]:
-        for line in lines:
-            try:
-                message = _decode(line)
-            except (ValueError, RecursionError):
-                continue  # cut off by a full disk, or edited
-            if message.schema is not None:
-                self._keys[message.stream] = key_properties(message.schema, None)
-            elif message.record is not None and self._is_theirs(message.stream, message.record):
-                yield _read(message.stream, message.record, name)
-
-    def _is_theirs(self, stream: str, record: Mapping[str, Any]) -> bool:
-        key = [record.get(name) for name in self._keys.get(stream, ())]
-        if key and self._is_key(stream, key):
-            return True
-        return self._mentions.among({name: value for name, value in record.items() if name not in REJECT_COLUMNS})
+    if unread is not None:
+        note(ConfigurationError(f"Setting `rejects_path`: {unread[0]} cannot be read ({unread[1].strerror})."))
+    return theirs
 
 
-def _read(stream: str, record: Mapping[str, Any], name: str) -> PersonReject:
-    code, reason, job, attempt, at = (record.get(column) for column in REJECT_COLUMNS)
+def _is_told(line: bytes, left: bytes | None) -> bool:
+    """Whether a line is of the person, and not only the torn end of a file."""
+    return left is None and (line.endswith(b"\n") or decoded(line) is not None)
+
+
+def _in_line(line: bytes, name: str) -> PersonReject:
+    message = decoded(line)
+    if message is None or message.record is None:
+        return PersonReject("", "a damaged line", "", None, 1, 0.0, line, name)
+    code, reason, job, attempt, at = (message.record.get(column) for column in REJECT_COLUMNS)
     try:
         moment = datetime.fromisoformat(str(at)).timestamp()
     except ValueError:
         moment = 0.0
-    tries = attempt if isinstance(attempt, int) else 1
-    return PersonReject(stream, str(code), str(reason), None if job is None else str(job), tries, moment, name)
+    record = {column: value for column, value in message.record.items() if column not in REJECT_COLUMNS}
+    return PersonReject(
+        message.stream,
+        str(code),
+        str(reason),
+        None if job is None else str(job),
+        attempt if isinstance(attempt, int) else 1,
+        moment,
+        msgspec.json.encode(record),
+        name,
+    )
+
+
+def in_journal(reject: Reject, place: str, fate: str = "") -> PersonReject:
+    """One that the journal has."""
+    content = msgspec.json.encode(msgspec.json.decode(reject.record))
+    return PersonReject(
+        reject.stream, reject.code, reject.reason, reject.job, reject.attempt, reject.at, content, place, fate
+    )
+
+
+def open_and_others(
+    opened: Iterable[OpenReject], written: Sequence[PersonReject], fate_of: Callable[[OpenReject], str]
+) -> tuple[list[PersonReject], list[PersonReject]]:
+    """The open rejects, with the reason and the file of those that were written; and the other written ones.
+
+    Args:
+        opened: in the journal.
+        written: in the files, or to be written.
+        fate_of: whether an open one is sent again.
+    """
+    newest: Mapping[tuple[Any, ...], PersonReject] = {
+        one.identity: one for one in sorted(written, key=lambda one: one.at)
+    }
+    is_open: set[int] = set()
+
+    def merged() -> Iterator[PersonReject]:
+        for each in opened:
+            one = in_journal(each.reject, "in the journal", fate_of(each))
+            same = newest.get(one.identity)
+            if same is not None:
+                is_open.add(id(same))
+                one = msgspec.structs.replace(one, reason=same.reason, place=same.place)
+            yield one
+
+    theirs = [*merged()]
+    return theirs, [one for one in written if id(one) not in is_open]

@@ -13,16 +13,14 @@ import sqlalchemy as sa
 
 from mailing_api.addresses import fold_address
 from mailing_api.storage.folders import is_there
-from target_mailing.journal import payload, tables
+from target_mailing.journal import tables
 from target_mailing.journal.hashes import Hashes
 from target_mailing.journal.meta import JournalMeta
-from target_mailing.journal.reject import WRITTEN, Reject
-from target_mailing.journal.stores import Store
-from target_mailing.journal.streams import names_by_place
+from target_mailing.journal.person_rows import PersonRows
+from target_mailing.journal.stores import PostgresStore, Store
 from target_mailing.journal.traces import SIGNS, Sign, Traces
-from target_mailing.row import emails_of
 
-__all__ = ["JournalErasure", "Sought"]
+__all__ = ["JournalErasure"]
 
 #: In the table of single values while rows were deleted and the place is not rewritten yet.
 _UNFINISHED: Final = "erasing"
@@ -31,31 +29,17 @@ _HASH_BYTES: Final = 8
 _INDEXES: Final = {"contacts_by_id": Sign.CONTACT, "keys_by_id": Sign.KEY, "keys_by_contact": Sign.CONTACT}
 
 
-class Sought(msgspec.Struct, frozen=True):
-    """Who is sought.
-
-    Attributes:
-        address: folded; None if only a key is known.
-        spellings: of the address, as it may have been sent.
-        keys: hashes that the person's key may have, at all destinations.
-        by_address: names of the destinations where addresses identify contacts.
-    """
-
-    address: str | None
-    spellings: Collection[str]
-    keys: Collection[bytes]
-    by_address: Collection[str]
-
-
 class JournalErasure:
     """A journal, held against runs.
 
     Attributes:
         hashes: its keyed hashes.
+        person: finds what it has of one person.
         is_unfinished: an earlier erasure was stopped before the end.
     """
 
     hashes: Hashes
+    person: PersonRows
 
     def __init__(self, store: Store, *, hash_key: str | None) -> None:
         """Open it; it exists.
@@ -78,6 +62,7 @@ class JournalErasure:
                     raise store.error("has the format of an earlier version. Deliver once before")
                 tables.make(connection)
                 self.hashes = Hashes(meta.hash_key(hash_key))
+                self.person = PersonRows(connection, self.hashes, lambda: self._telling("Nothing was erased"))
                 self.is_unfinished = bool(self._rows(tables.meta, "name", [_UNFINISHED]))
                 store.commit(connection)
             self._opened = opened.pop_all()
@@ -91,6 +76,11 @@ class JournalErasure:
     def place(self) -> str:
         """Its place, for messages."""
         return self._store.name
+
+    @property
+    def is_database(self) -> bool:
+        """Whether it is in a database, which keeps copies of its own."""
+        return isinstance(self._store, PostgresStore)
 
     def hold_list(self, name: str) -> str | None:
         """As of any journal."""
@@ -107,108 +97,6 @@ class JournalErasure:
         self._opened.close()
 
     # Finding
-
-    def streams(self) -> dict[str, list[str]]:
-        """By destination's name, the names of the streams that runs delivered to it, as far as they are known."""
-        with self._telling("Nothing was erased"):
-            return names_by_place(self._connection)
-
-    def reject_folders(self) -> set[Path]:
-        """The folders of rejects files that runs wrote."""
-        with self._telling("Nothing was erased"):
-            files = self._connection.execute(sa.select(tables.known_rejects.c.file).distinct()).scalars()
-            return {Path(file).parent for file in files}
-
-    def rejects(self) -> Iterator[tuple[int, Reject]]:
-        """Those that are in no file yet, with their numbers."""
-        columns = [tables.rejects.c[name] for name in ("id", *WRITTEN)]
-        with self._telling("Nothing was erased"):
-            for number, *values in self._connection.execute(sa.select(*columns)).all():
-                yield number, Reject(*values)
-
-    def open_rejects(self) -> Iterator[tuple[int, Reject]]:
-        """Those that may be sent again, with their numbers."""
-        table = tables.open_rejects.c
-        columns = [table.id, table.stream, table.record, table.code, table.job, table.attempt, table.at]
-        with self._telling("Nothing was erased"):
-            for number, stream, record, code, *rest in self._connection.execute(sa.select(*columns)):
-                yield number, Reject(stream, record, code, "", *rest)
-
-    def find(self, sought: Sought) -> Traces:
-        """What a person is known by.
-
-        A former address of one of their keys is theirs, unless another key has it now. Asked by a key, other keys that
-        have the same address are not theirs, although the address leaves the journal with all that was delivered to it.
-        """
-        with self._telling("Nothing was erased"):
-            traces = Traces(set(), {*sought.keys})
-            if sought.address is not None:
-                self._add_address(traces, sought.by_address, sought.address)
-            self._add_keys(traces, sought)
-            for email in [*traces.emails]:
-                self._add_address(traces, sought.by_address, email)
-            self._add_former(traces, sought)
-            rows = self._rows(tables.keys, "contact", traces.contacts)
-            traces.emails.update(row.email for row in rows if row.email)
-            traces.ids = {row.name for row in self._rows(tables.names, "contact", traces.contacts)}
-            traces.numbers = {row.n for row in self._rows(tables.contacts, "id", traces.contacts)}
-            traces.shared = {row.key for row in self._rows(tables.shared_keys, "key", sought.keys)}
-            addresses = {sought.address, *map(fold_address, traces.emails)}
-            traces.under_way = [*self._under_way(traces, addresses)]
-            return traces
-
-    def _add_address(self, traces: Traces, destinations: Collection[str], address: str) -> None:
-        folded = fold_address(address)
-        traces.contacts.update(self.hashes.contact_ids(one)([folded])[0] for one in destinations)
-
-    def _add_keys(self, traces: Traces, sought: Sought) -> None:
-        """The keys that are in question, or have the address in question; with their addresses."""
-        rows = [*self._rows(tables.keys, "id", sought.keys)]
-        if sought.address is not None:
-            rows += self._rows(tables.keys, "contact", traces.contacts)
-            # At destinations, too, that neither the settings nor the journal know by name.
-            is_spelled = sa.func.lower(tables.keys.c.email).in_([one.lower() for one in sought.spellings])
-            rows += self._connection.execute(sa.select(tables.keys).where(is_spelled)).all()
-        for row in rows:
-            traces.keys.add(row.id)
-            if row.email:
-                traces.confirmed.add(row.id)
-                traces.contacts.add(row.contact)
-                traces.emails.add(row.email)
-
-    def _add_former(self, traces: Traces, sought: Sought) -> None:
-        """Other addresses that may be at the provider under one of the keys."""
-        for row in self._rows(tables.possible_addresses, "key", traces.keys):
-            ids = [row.contact]
-            if sought.by_address and "@" in row.email:
-                ids += [self.hashes.contact_ids(one)([fold_address(row.email)])[0] for one in sought.by_address]
-            holders = self._rows(tables.keys, "contact", ids)
-            if all(one.id in traces.keys or not one.email for one in holders):
-                traces.contacts.update(ids)
-                traces.emails.add(row.email)
-
-    def _under_way(self, traces: Traces, addresses: Collection[str | None]) -> Iterator[int]:
-        for batch in self._rows(tables.batches, "state", ["open"]):
-            rows = payload.decoded(batch.action, batch.payload)
-            emails = map(fold_address, emails_of(rows))
-            if any(
-                row.id in traces.contacts or not traces.keys.isdisjoint(row.own_keys) or email in addresses
-                for row, email in zip(rows, emails, strict=True)
-            ):
-                yield batch.id
-
-    def has_other(self, keys: Collection[bytes], traces: Traces) -> bool:
-        """Whether one of these keys has an address that is not the person's."""
-        with self._telling("Nothing was erased"):
-            rows = self._rows(tables.keys, "id", keys)
-        return any(row.email and row.contact not in traces.contacts for row in rows)
-
-    def open_rejects_of(self, traces: Traces) -> set[int]:
-        """The numbers of those that may be sent again and have one of their keys or contacts."""
-        table = tables.open_rejects.c
-        where = sa.or_(table.key.in_([*traces.keys]), table.contact.in_([*traces.contacts]))
-        with self._telling("Nothing was erased"):
-            return {*self._connection.execute(sa.select(table.id).where(where)).scalars()}
 
     def count(self, traces: Traces) -> dict[str, int]:
         """How many rows of each table are theirs, without rejects and notes of steps."""

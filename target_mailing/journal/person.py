@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, closing
 from typing import Any, Final
 
@@ -16,11 +16,12 @@ from target_mailing.journal.copied import CopiedStore
 from target_mailing.journal.hashes import Hashes
 from target_mailing.journal.known import Known
 from target_mailing.journal.meta import JournalMeta
-from target_mailing.journal.reject import WRITTEN, Reject
+from target_mailing.journal.person_rows import PersonRows
 from target_mailing.journal.replaced import Replaced
 from target_mailing.journal.stores import FileStore, JournalInUseError, PostgresStore, Store
-from target_mailing.journal.streams import UNKNOWN, names_by_place
+from target_mailing.journal.streams import UNKNOWN
 from target_mailing.journal.transactions import Transactions
+from target_mailing.row import Resource
 
 __all__ = ["Job", "KnownContact", "KnownKey", "Person", "PersonReader"]
 
@@ -117,9 +118,11 @@ class PersonReader:
     Attributes:
         is_there: there is such a journal.
         hashes: its keyed hashes.
+        rows: finds what it has of one person.
     """
 
     hashes: Hashes
+    rows: PersonRows
 
     def __init__(self, store: Store, *, hash_key: str | None) -> None:
         """Copy the journal.
@@ -156,6 +159,7 @@ class PersonReader:
                 raise copy.error("has the format of an earlier version. Deliver once before")
             tables.make(connection)  # in the copy
             self.hashes = Hashes(meta.hash_key(hash_key))
+            self.rows = PersonRows(connection, self.hashes, self._reading)
             self._replaced = Replaced(transactions.driver, tables.replaced_contacts)
             self._batches = JournalBatches(connection)
 
@@ -163,17 +167,11 @@ class PersonReader:
         """Remove the copy."""
         self._opened.close()
 
-    def streams(self) -> dict[str, list[str]]:
-        """By destination's name, the names of the streams that runs delivered to it, as far as they are known."""
+    def left(self, destination: str) -> set[Resource]:
+        """Keys and contacts of batches without an outcome, which the next run follows to their end."""
         with self._reading():
-            return names_by_place(self._connection)
-
-    def rejects(self) -> Iterator[Reject]:
-        """Those that are in no file yet."""
-        with self._reading():
-            columns = [tables.rejects.c[name] for name in WRITTEN]
-            for values in self._connection.execute(sa.select(*columns).order_by(tables.rejects.c.id)):
-                yield Reject(*values)
+            rows = [row for batch in self._batches.unfinished(destination) for row in batch.rows]
+        return {one for row in rows for one in (row.id, row.key, *row.also) if one}
 
     def at(self, destination: str, address: str | None, keys: Collection[bytes]) -> Person:
         """What is known of a person at a destination.

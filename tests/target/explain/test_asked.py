@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from mailing_api.errors import ConfigurationError
 from mailing_api.process.asking import TERMINAL
-from target_mailing.explain.asked import Asked, ask
 from target_mailing.input.row_key import RowKey
+from target_mailing.person.asked import Asked, ask
 from tests.target.conftest import person, schema, state
 from tests.target.test_command import Command
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sqlite3
 import time
 import zipfile
@@ -221,19 +222,47 @@ def test_the_stream_of_a_key_may_have_another_name_by_a_stream_map(mailjet):
 # Rejects
 
 
-def test_open_rejects_are_told_and_those_that_were_settled_since_are_counted(mailjet):
+def test_open_rejects_are_told_and_those_that_later_rows_closed_apart(mailjet):
     deliver(mailjet, person(0), person(1, visits="many"), person(2, email="no,body"))
     said = answer(mailjet, "person1@example.com")
     assert re.search(
-        r"open rejects wrong_type, stream 'people', 20.*, attempt 1: .*'many'.*\(rejects-2.*singer\)", said
+        r"open rejects wrong_type, stream 'people', 20.*, attempt 1: .*'many'.*\(rejects-2.*singer\); --retry-rejects "
+        "sends it",
+        said,
     )
+    assert "other rejects" not in said
     assert "open rejects bad_address" in answer(mailjet, "2")
     assert "open rejects bad_address" in answer(mailjet, "2\npeople")
-    assert "open rejects none" in answer(mailjet, "2\nothers")
-    assert "open rejects none" in answer(mailjet, "person0@example.com")
+    assert "open rejects none last" in answer(mailjet, "2\nothers")
+    assert "open rejects none last" in answer(mailjet, "person0@example.com")
     deliver(mailjet, person(1))
     for asked in ("person1@example.com", "1"):
-        assert "open rejects none and 1 reject after which a row was delivered" in answer(mailjet, asked)
+        assert "open rejects none other rejects wrong_type, stream 'people'" in answer(mailjet, asked)
+
+
+def test_open_rejects_are_told_where_the_files_are_gone(mailjet):
+    deliver(mailjet, person(1))
+    deliver(mailjet, person(1, email="no address"), person(3, email="none"))
+    shutil.rmtree(mailjet.folder / "rejects")
+    for asked in ("person1@example.com", "1", "1\npeople"):
+        said = answer(mailjet, asked)
+        assert said.count("attempt 1") == 1
+        assert re.search(r"open rejects bad_address, .*, attempt 1 \(in the journal\); --retry-rejects sends it", said)
+    mailjet.sandbox.mailjet.add_list("Elsewhere")
+    elsewhere = {"list": "Elsewhere"}
+    assert "not sent again: the settings do not lead to mailjet:" in answer(mailjet, "1", **elsewhere)
+    with closing(sqlite3.connect(mailjet.folder / "journal.sqlite")) as database:
+        database.execute("UPDATE open_rejects SET overtaken = 1")
+        database.commit()
+    assert "not sent again: something newer came, or may have come" in answer(mailjet, "1")
+
+
+def test_an_open_reject_of_a_batch_under_way_waits(mailjet):
+    deliver(mailjet, person(1))
+    deliver(mailjet, person(1, visits="many"))
+    mailjet.sandbox.switches.change({"job_seconds": 600.0})
+    assert mailjet.deliver([schema(), person(1, city="Rome"), state(1)], job_timeout=0.2).error is not None
+    assert "not sent again before the batch under way has ended" in answer(mailjet, "1")
 
 
 def test_a_reject_without_address_is_found_by_the_key_that_the_address_has(mailjet):
@@ -259,10 +288,11 @@ def test_only_the_newest_rejects_are_shown_and_damaged_lines_are_passed_over(mai
     (first, *_) = sorted((mailjet.folder / "rejects").iterdir())
     first.write_bytes(first.read_bytes() + b'{"type": "RECORD", "strea')
     said = answer(mailjet, "1")
-    assert said.count("attempt 1: ") == 5
+    assert said.count("attempt 1: ") == 6
+    assert said.count("--retry-rejects sends it") == 1
     assert "'many 7'" in said
-    assert "'many 2'" not in said
-    assert "and 3 older ones" in said
+    assert "'many 1'" not in said
+    assert "and 2 older ones" in said
 
 
 def test_what_the_provider_and_a_row_say_cannot_act_on_the_terminal(mailjet):
@@ -272,10 +302,10 @@ def test_what_the_provider_and_a_row_say_cannot_act_on_the_terminal(mailjet):
     assert "\x07" not in out
 
 
-def test_a_row_that_another_stream_delivered_settles_no_reject(mailjet):
+def test_a_row_that_another_stream_delivered_closes_the_reject_of_its_address(mailjet):
     deliver(mailjet, person(1, visits="many"))
     mailjet.deliver([schema("clients"), person(1, stream="clients"), state(1)])
-    assert "open rejects wrong_type, stream 'people'" in answer(mailjet, "person1@example.com")
+    assert "open rejects none other rejects wrong_type, stream 'people'" in answer(mailjet, "person1@example.com")
 
 
 # What cannot be read
@@ -330,7 +360,7 @@ def test_what_was_confirmed_before_a_content_became_unknown_is_not_told(mailjet)
     deliver(mailjet, person(1))
     with closing(Journal(FileStore(mailjet.folder / "journal.sqlite"))) as journal:
         with closing(PersonReader(FileStore(mailjet.folder / "journal.sqlite"), hash_key=None)) as reader:
-            (place,) = reader.streams()
+            (place,) = reader.rows.streams()
         number = journal.begin_batch(place, "addnoforce", "json", [])
         contact = journal.contact_id(place, "person1@example.com")
         options = {"destination": place, "action": "addnoforce", "route": "json", "outcomes": {}}

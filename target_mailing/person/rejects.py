@@ -1,4 +1,4 @@
-"""The rejects files without one person."""
+"""Which rejects are of one person: records in the rejects files and in the journal."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import Any, Final
 
 import msgspec
 
-from target_mailing.explain.keys import PersonKeys
-from target_mailing.explain.mentions import Mentions
 from target_mailing.journal.reject import Reject
 from target_mailing.journal.rejects import reject_content
 from target_mailing.journal.rejects_file import key_properties
 from target_mailing.lines import REJECT_COLUMNS
+from target_mailing.person.keys import PersonKeys
+from target_mailing.person.mentions import Mentions
 
-__all__ = ["REJECTS", "PersonRejects", "ids_in", "is_empty"]
-
-REJECTS: Final = ("rejects-*.singer",)
+__all__ = ["PersonRejects", "RejectMessage", "decoded", "ids_in", "is_empty"]
 
 
-class _Message(msgspec.Struct):
+class RejectMessage(msgspec.Struct):
+    """A line of a rejects file."""
+
     type: str
     stream: str = ""
     record: dict[str, Any] | None = None
     schema: dict[str, Any] | None = None
 
 
-_decode: Final = msgspec.json.Decoder(_Message).decode
+_decode: Final = msgspec.json.Decoder(RejectMessage).decode
 
 
 class PersonRejects:
@@ -45,6 +45,7 @@ class PersonRejects:
         *,
         email_column: Callable[[str], str],
         is_others: Callable[[str, Sequence[Any]], bool],
+        columns: Mapping[str, Sequence[str]],
     ) -> None:
         """Take what is known of the person.
 
@@ -53,6 +54,7 @@ class PersonRejects:
             keys: of the person; those of records whose address is theirs are added.
             email_column: the column of a stream that has the address.
             is_others: whether the journal has another address for a key of a stream.
+            columns: the columns of the key of streams, as far as the journal has them; the files' own come first.
         """
         self.found = 0
         self.by_address: set[str] = set()
@@ -60,8 +62,8 @@ class PersonRejects:
         self._keys = keys
         self._email_column = email_column
         self._is_others = is_others
-        #: The columns of the key of each stream, from the files.
-        self._columns: dict[str, Sequence[str]] = {}
+        #: The columns of the key of each stream.
+        self._columns = {**columns}
 
     def lines(self, path: Path) -> Iterator[tuple[bytes, bytes | None]]:
         """The lines of a file, and what is left of each: it, or nothing."""
@@ -77,7 +79,7 @@ class PersonRejects:
         return self._is_their_record(reject.stream, {**record, "": reject.reason}, "")
 
     def _is_their_line(self, line: bytes, name: str) -> bool:
-        message = _decoded(line)
+        message = decoded(line)
         if message is None:
             is_torn = not line.endswith(b"\n")  # by a full disk or a kill: no STATE passed it
             return is_torn or self._mentions.in_bytes(line)
@@ -100,7 +102,8 @@ class PersonRejects:
         return True
 
 
-def _decoded(line: bytes) -> _Message | None:
+def decoded(line: bytes) -> RejectMessage | None:
+    """A line of a rejects file; None for a damaged one."""
     try:
         return _decode(line)
     except (ValueError, RecursionError):
@@ -116,7 +119,7 @@ def ids_in(path: Path, fingerprints: Callable[[Sequence[bytes]], Sequence[int]])
     ids: set[int] = set()
     with path.open("rb") as file:
         for line in file:
-            message = _decoded(line)
+            message = decoded(line)
             if message is not None and message.record is not None:
                 code = str(message.record.get(REJECT_COLUMNS[0]))
                 record = {name: value for name, value in message.record.items() if name not in REJECT_COLUMNS}
@@ -127,4 +130,4 @@ def ids_in(path: Path, fingerprints: Callable[[Sequence[bytes]], Sequence[int]])
 def is_empty(path: Path) -> bool:
     """Whether there are only SCHEMAs in a file."""
     with path.open("rb") as file:
-        return all((message := _decoded(line)) is not None and message.schema is not None for line in file)
+        return all((message := decoded(line)) is not None and message.schema is not None for line in file)

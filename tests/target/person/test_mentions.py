@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailing_api.addresses import fold_address
-from target_mailing.explain.mentions import Mentions
+from target_mailing.person.mentions import Mentions
 
 BO = Mentions({"bo@example.com"}, [])
 

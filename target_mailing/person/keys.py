@@ -9,10 +9,9 @@ from typing import Any
 import msgspec
 
 from mailing_api.addresses import fold_address
-from target_mailing.explain.asked import Asked, encoded_key
-from target_mailing.explain.outcomes import values_of
 from target_mailing.history.keys import hidden
 from target_mailing.journal.hashes import Hashes
+from target_mailing.person.asked import Asked, encoded_key
 
 __all__ = ["PersonKeys"]
 
@@ -88,7 +87,7 @@ class PersonKeys:
                 return self._asked.stream in {None, stream}
             if not is_by_hash and not key.startswith("{"):
                 return False  # as most of many rows
-            return any(self.is_key(stream, values) or self._is_of_several(stream, values) for values in values_of(key))
+            return any(self.is_key(stream, values) or self._is_of_several(stream, values) for values in _values_of(key))
 
         return is_key
 
@@ -114,3 +113,16 @@ def _decoded(encoded: bytes) -> list[Any]:
     except (ValueError, RecursionError):
         return []
     return values if isinstance(values, list) else []
+
+
+def _values_of(key: str) -> Iterator[Sequence[Any]]:
+    """The values that a key in the history may stand for."""
+    yield [key]
+    try:
+        value = msgspec.json.decode(key)
+    except (ValueError, RecursionError):
+        return
+    if isinstance(value, dict):
+        yield [*value.values()]
+    if isinstance(value, int | float | dict | list):
+        yield [value]

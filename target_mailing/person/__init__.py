@@ -1,0 +1,1 @@
+"""One person: named, recognised in journal, rejects and history, alike for `--explain` and `--erase`."""
