@@ -106,6 +106,6 @@ class PersonSearch:
     def is_outcome(self) -> Callable[[str, str], bool]:
         """What tells whether a key in the history is the person's, given its stream and how it is shown there.
 
-        It is asked for after the rejects, whose keys it knows.
+        Called after the rejects were read, whose keys it then knows.
         """
         return self._keys.shown()
