@@ -32,7 +32,11 @@ def asset_of(account: str) -> dg.AssetsDefinition:
         ],
     )
     def deliver(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        outcomes = run(_row(account, context.partition_key), context.log.info)
+        try:
+            outcomes = run(_row(account, context.partition_key), context.log.info)
+        except dg.DagsterExecutionInterruptedError:
+            # Otherwise the retry policy would run it again.
+            raise dg.Failure("The run was cancelled", allow_retries=False) from None
         return dg.MaterializeResult(
             metadata={name: outcomes[name] for name in OUTCOMES} | {"reasons": outcomes["reasons"]},
             check_results=[*_checks(outcomes)],

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import psycopg
 
 from mailing_sandbox import Sandbox
@@ -106,12 +108,13 @@ class Process:
 
     def run(self, script, *arguments):
         with self.started(script, *arguments) as process:
-            return self.end(process)
+            return ended(process)
 
-    def end(self, process):
-        out, err = process.communicate(timeout=120)
-        assert process.returncode == 0, err
-        return json.loads(out.splitlines()[-1]), err
+
+def ended(process):
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    return json.loads(out.splitlines()[-1]), err
 
 
 def test_the_sensor_keeps_the_partitions_as_the_table_is_and_runs_new_ones(dagster, tmp_path):
@@ -140,35 +143,64 @@ def test_checks_see_rejected_and_unconfirmed_rows(dagster, tmp_path):
         assert each == {"success": True, "retries": 0, "checks": checks, "metadata": [totals]}
 
 
+@contextmanager
+def delivering(dagster, folder, environments, server, sandbox):  # noqa: F811 - no fixture here
+    """A run to the list of Graz, whose first job is held; yields the process and what holds it."""
+    tap = Plugin("tap-postgres", folder / "plugins", environments)
+    with psycopg.connect(server.url) as connection:
+        connection.execute((EXAMPLE / "pipelines.sql").read_text())
+    fault = sandbox.faults.add(kind="hold", method="POST", path="*/managemanycontacts", times=1)
+    process = Process(
+        dagster, folder, WAREHOUSE_URL=server.url, SANDBOX_URL=sandbox.url, SANDBOX_API_KEY=sandbox.api_key,
+        SANDBOX_SECRET_KEY=sandbox.secret_key,
+        PATH=os.pathsep.join([str(tap.python.parent), str(Path(REPOSITORY, ".venv", "bin")), os.environ["PATH"]]),
+    )  # fmt: skip
+    with process.started(DELIVER, "north", "graz") as running:
+        fault.wait_until_held(timeout=60)
+        yield running, fault
+
+
 def test_p2_postgresql_is_killed_and_started_again_and_the_retry_policy_delivers_the_rest(
     dagster,
     tmp_path,
     environments,  # noqa: F811 - a fixture
 ):
     """It has the table, the people and the journal."""
-    tap = Plugin("tap-postgres", tmp_path / "plugins", environments)
     query = "SELECT email, subscription_status FROM crm.graz"
     query += " WHERE email LIKE '%@%' AND subscription_status <> 'pending'"
     with postgresql_server() as server, Sandbox(contacts=0, job_seconds=0.2) as sandbox:
-        with psycopg.connect(server.url) as connection:
-            connection.execute((EXAMPLE / "pipelines.sql").read_text())
-            wanted = dict(connection.execute(query).fetchall())
-        fault = sandbox.faults.add(kind="hold", method="POST", path="*/managemanycontacts", times=1)
-        process = Process(
-            dagster, tmp_path, WAREHOUSE_URL=server.url, SANDBOX_URL=sandbox.url, SANDBOX_API_KEY=sandbox.api_key,
-            SANDBOX_SECRET_KEY=sandbox.secret_key,
-            PATH=os.pathsep.join([str(tap.python.parent), str(Path(REPOSITORY, ".venv", "bin")), os.environ["PATH"]]),
-        )  # fmt: skip
-        with process.started(DELIVER, "north", "graz") as running:
-            fault.wait_until_held(timeout=60)
+        with delivering(dagster, tmp_path, environments, server, sandbox) as (running, fault):
             server.kill()
             fault.release()
             server.start()
-            (found,), log = process.end(running)
+            (found,), log = ended(running)
         assert found["success"], log
         assert found["retries"] >= 1
+        with psycopg.connect(server.url) as connection:
+            wanted = dict(connection.execute(query).fetchall())
         received = sandbox.mailjet.received()
         (graz,) = {row["list"] for row in received}
         members = {email: member["status"] for email, member in sandbox.mailjet.members(graz).items()}
         assert members == wanted
         assert Counter(row["contact"]["Email"] for row in received) == dict.fromkeys(wanted, 1)
+
+
+def test_a_run_that_is_cancelled_ends_its_target_and_is_not_retried(
+    dagster,
+    tmp_path,
+    environments,  # noqa: F811 - a fixture
+):
+    with (
+        postgresql_server() as server,
+        Sandbox(contacts=0) as sandbox,
+        delivering(dagster, tmp_path, environments, server, sandbox) as (running, fault),
+    ):
+        children = psutil.Process(running.pid).children(recursive=True)
+        alive = [child for child in children if child.status() != psutil.STATUS_ZOMBIE]  # the tap may have ended
+        assert any("target-mailing" in " ".join(child.cmdline()) for child in alive)
+        running.send_signal(signal.SIGTERM)
+        _, alive = psutil.wait_procs(alive, timeout=20)
+        fault.release()
+        assert not alive
+        (found,), _ = ended(running)
+        assert (found["success"], found["retries"]) == (False, 0)
