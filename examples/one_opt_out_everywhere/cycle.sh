@@ -1,6 +1,6 @@
 #!/bin/sh
 # One cycle: reads the opt-outs of all providers, records them, and sends to each what it does not hold.
-# After a failure or a kill, run it again. One at a time.
+# After a failure or a kill, run it again.
 set -eu
 umask 077
 here=$(dirname "$0")
@@ -12,8 +12,13 @@ export TAP_POSTGRES_LOGLEVEL="${TAP_POSTGRES_LOGLEVEL:-WARNING}"
 export TAP_MAILING_LOGLEVEL="${TAP_MAILING_LOGLEVEL:-WARNING}"
 # It holds addresses: removed at the end, and after a kill by the next cycle.
 folder=$here/cycle.tmp
+if [ -e "$folder/pid" ] && kill -0 "$(cat "$folder/pid")" 2> /dev/null; then
+    echo "Another cycle is running: process $(cat "$folder/pid"). If it is none, delete $folder" >&2
+    exit 1
+fi
 rm -rf "$folder"
 mkdir "$folder"
+echo $$ > "$folder/pid"
 trap 'rm -rf "$folder"' EXIT
 trap 'exit 1' HUP INT TERM
 

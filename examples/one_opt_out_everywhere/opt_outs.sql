@@ -17,17 +17,17 @@ CREATE FUNCTION punycode(label text) RETURNS text LANGUAGE plpgsql IMMUTABLE STR
 DECLARE
     codes int[] := ARRAY(SELECT ascii(letter) FROM regexp_split_to_table(label, '') AS letter);
     encoded text := regexp_replace(label, '[^\x01-\x7f]', '', 'g');
-    basic int := length(encoded);
-    handled int := basic;
-    least int := 128;
-    delta int := 0;
-    bias int := 72;
+    basic bigint := length(encoded);
+    handled bigint := basic;
+    least bigint := 128;
+    delta bigint := 0;
+    bias bigint := 72;
     next_code int;
     code int;
-    rest int;
-    base int;
-    threshold int;
-    digit int;
+    rest bigint;
+    base bigint;
+    threshold bigint;
+    digit bigint;
 BEGIN
     IF label !~ '[^\x01-\x7f]' THEN
         RETURN label;
@@ -49,7 +49,7 @@ BEGIN
                     threshold := least(greatest(base - bias, 1), 26);
                     digit := CASE WHEN rest < threshold THEN rest
                              ELSE threshold + (rest - threshold) % (36 - threshold) END;
-                    encoded := encoded || chr(CASE WHEN digit < 26 THEN 97 + digit ELSE 22 + digit END);
+                    encoded := encoded || chr((CASE WHEN digit < 26 THEN 97 ELSE 22 END + digit)::int);
                     EXIT WHEN rest < threshold;
                     rest := (rest - threshold) / (36 - threshold);
                     base := base + 36;
@@ -72,21 +72,31 @@ BEGIN
     RETURN 'xn--' || encoded;
 END $$;
 
--- One form for all spellings of an address, as target-mailing compares them. Null if there is no address.
+-- One form for all spellings of an address, as target-mailing compares them. Null if it is unclear which one is meant.
 CREATE FUNCTION address(spelling text) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS $$
     WITH bare AS (
         -- Without hidden characters, a name before <...>, mailto:, and quotes and brackets around it.
         SELECT lower(normalize(regexp_replace(regexp_replace(
-            regexp_replace(spelling, '[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]', '', 'g'),
+            regexp_replace(
+                replace(spelling, E'\u0130', E'i\u0307'),
+                '[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]', '', 'g'
+            ),
             '^.*<([^<>]*@[^<>]*)>.*$', '\1'),
             '^[\s"''<(\[]*(mailto:)?[\s"''<(\[]*|[\s"''>)\].]*$', '', 'gi'), NFKC)) AS text
+    ), found AS (
+        SELECT text FROM bare WHERE text ~ '^[^\s@,;()<>"]+@[^\s@,;()<>"]+$'
+        UNION ALL
+        -- The one address in `ada@example.com (Ada)`, or in `ada@example.com;`.
+        SELECT min(part[1])
+        FROM bare CROSS JOIN regexp_matches(text, '[^\s@,;:()<>"]+@[^\s@,;:()<>"]+', 'g') AS part
+        WHERE text !~ '^[^\s@,;()<>"]+@[^\s@,;()<>"]+$' AND text !~ '@.*@'
     )
     SELECT split_part(text, '@', 1) || '@' || (
         SELECT string_agg(opt_outs.punycode(label), '.' ORDER BY place)
-        FROM regexp_split_to_table(translate(split_part(text, '@', 2), E'\u3002', '.'), '\.')
+        FROM regexp_split_to_table(rtrim(translate(split_part(text, '@', 2), E'\u3002', '.'), '.'), '\.')
             WITH ORDINALITY AS labels (label, place)
     )
-    FROM bare WHERE text ~ '^[^\s@]+@[^\s@]+$'
+    FROM found WHERE length(text) BETWEEN 3 AND 320
 $$;
 
 -- Who opted out: a row for each address, source and kind. Rows are only ever added; `lift` takes them out by hand.

@@ -3,6 +3,15 @@ BEGIN;
 SET LOCAL search_path TO opt_outs, opt_outs_read;
 SET LOCAL timezone TO 'UTC';
 LOCK TABLE register IN SHARE ROW EXCLUSIVE MODE;
+-- The tables are new, and nobody has counted their rows yet.
+ANALYZE mailjet_contacts, mailjet_list_members, mpdx_contacts, mpdx_people;
+
+-- People with a household that wants no newsletter.
+CREATE TEMPORARY TABLE declined ON COMMIT DROP AS
+SELECT DISTINCT households_of.account, households_of.id
+FROM (SELECT account, id, unnest(contact_ids) AS household FROM mpdx_people) AS households_of
+JOIN mpdx_contacts AS h ON (h.account, h.id) = (households_of.account, households_of.household)
+WHERE h.send_newsletter = 'None';
 
 CREATE TEMPORARY TABLE reported ON COMMIT DROP AS
 -- Mailjet: any list counts.
@@ -13,7 +22,9 @@ SELECT
 FROM mailjet_list_members m JOIN mailjet_contacts c ON (c.account, c.id) = (m.account, m.contact_id)
 WHERE m.is_unsubscribed
 UNION ALL
-SELECT 'mailjet', 'mailjet', 'opt_out', 'excluded from campaigns', email, exclusion_from_campaigns_updated_at::timestamptz
+SELECT
+    'mailjet', 'mailjet', 'opt_out', 'excluded from campaigns', email,
+    exclusion_from_campaigns_updated_at::timestamptz
 FROM mailjet_contacts WHERE is_excluded_from_campaigns
 UNION ALL
 SELECT 'mailjet', 'mailjet', 'complaint', 'spam complaint', email, NULL
@@ -35,12 +46,10 @@ FROM (
         email, email_addresses,
         CASE
             WHEN optout_enewsletter THEN 'opted out of the newsletter'
-            WHEN subscription_status = 'excluded' AND EXISTS (
-                SELECT FROM mpdx_contacts h
-                WHERE h.account = p.account AND h.send_newsletter = 'None' AND h.id = ANY (p.contact_ids)
-            ) THEN 'household wants no newsletter'
+            WHEN subscription_status = 'excluded' AND (account, id) IN (SELECT account, id FROM declined)
+            THEN 'household wants no newsletter'
         END AS reason
-    FROM mpdx_people p
+    FROM mpdx_people
 ) AS p
 CROSS JOIN LATERAL (
     SELECT p.email AS spelling
@@ -65,6 +74,10 @@ WITH recorded AS (
 )
 SELECT 'New: ' || count(*) || ' ' || source || ' ' || kind FROM recorded GROUP BY source, kind ORDER BY source, kind;
 
+SELECT 'Unclear address: ' || count(*) || ' ' || source
+FROM reported WHERE email ~ '\S' AND address(email) IS NULL
+GROUP BY source ORDER BY source;
+
 DELETE FROM held;
 INSERT INTO held
 SELECT 'mailjet', address(c.email)
@@ -79,13 +92,14 @@ DELETE FROM households;
 INSERT INTO households
 SELECT
     account, id, name, company, address_line1, address_line2, address_city, address_region, address_postal_code,
-    address_country, send_newsletter,
-    ARRAY(
-        SELECT DISTINCT address(one ->> 'email')
-        FROM mpdx_people p CROSS JOIN unnest(p.email_addresses) AS one
-        WHERE p.account = h.account AND h.id = ANY (p.contact_ids) AND address(one ->> 'email') IS NOT NULL
-    )
-FROM mpdx_contacts h;
+    address_country, send_newsletter, coalesce(addresses, '{}')
+FROM mpdx_contacts
+LEFT JOIN (
+    SELECT account, household AS id, array_agg(DISTINCT address(one ->> 'email')) AS addresses
+    FROM mpdx_people CROSS JOIN unnest(contact_ids) AS household CROSS JOIN unnest(email_addresses) AS one
+    WHERE address(one ->> 'email') IS NOT NULL
+    GROUP BY account, household
+) AS people USING (account, id);
 
 INSERT INTO sent
 SELECT 'mailjet', id FROM to_mailjet

@@ -230,7 +230,10 @@ def test_p5_opt_outs_that_are_spelled_shared_or_nobodys_will(tables):
     ]  # fmt: skip
     for spelling in spellings:
         assert tables.warehouse.rows(f"SELECT opt_outs.address('{spelling}')") == [{"address": fold_address(spelling)}]
-    for damaged in ("ask at reception", "", "@", "a@", "a b@example.com"):
+    for one in ("ada@example.com;", "ada@example.com (Ada)", "Ada, ada@example.com"):
+        assert tables.warehouse.rows(f"SELECT opt_outs.address('{one}')") == [{"address": "ada@example.com"}]
+    longest = "a@" + "\U0010ffff" * 400 + ".example"
+    for damaged in ("ask at reception", "", "@", "a@", "ada@example.com, bob@example.com", longest):
         assert tables.warehouse.rows(f"SELECT opt_outs.address('{damaged}')") == [{"address": None}]
 
     def email(address):
@@ -243,6 +246,8 @@ def test_p5_opt_outs_that_are_spelled_shared_or_nobodys_will(tables):
          "email_addresses": [email(shared), email("ADA@müller.example")]},
         {"account": "m", "id": "2", "contact_ids": ["h2"], "email": shared, "email_addresses": [email(shared)]},
         {"account": "m", "id": "3", "contact_ids": ["h3"], "optout_enewsletter": True, "email_addresses": []},
+        {"account": "m", "id": "6", "contact_ids": ["h3"], "optout_enewsletter": True, "email": None,
+         "email_addresses": [email("ada@example.com or bob@example.com")]},
         {"account": "m", "id": "4", "contact_ids": ["h4"], "email": "none@example.com",
          "subscription_status": "excluded", "email_addresses": [email("none@example.com")]},
         {"account": "m", "id": "5", "contact_ids": ["h5"], "email": "post@example.com",
@@ -256,7 +261,9 @@ def test_p5_opt_outs_that_are_spelled_shared_or_nobodys_will(tables):
     tables.read(
         "ses_suppressions", {"email": "gone@example.com", "reason": "BOUNCE"}, {"email": "ada@xn--mller-kva.example"}
     )
-    assert tables.record() == ["New: 3 mpdx opt_out", "New: 1 ses bounce", "New: 1 ses complaint"]
+    assert tables.record() == [
+        "New: 3 mpdx opt_out", "New: 1 ses bounce", "New: 1 ses complaint", "Unclear address: 1 mpdx",
+    ]  # fmt: skip
     punycode = "ada@xn--mller-kva.example"
     assert tables.sent("mailjet") == [punycode, "gone@example.com", "none@example.com", shared]
     assert tables.sent("ses_contacts") == [punycode, "none@example.com", shared], "a bounce is nobody's will"
@@ -270,7 +277,7 @@ def test_p5_opt_outs_that_are_spelled_shared_or_nobodys_will(tables):
     tables.read("mailjet_contacts", *({"account": "j", "id": str(n), "email": one} for n, one in back.items()))
     member = {"account": "j", "list_name": "Customers", "is_unsubscribed": True}
     tables.read("mailjet_list_members", *({**member, "contact_id": str(n)} for n in back))
-    assert tables.record() == []
+    assert tables.record() == ["Unclear address: 1 mpdx"]
     assert tables.sent("mailjet") == []
     assert "gone@example.com" not in tables.sent("ses_contacts")
 
