@@ -106,6 +106,13 @@ class TargetMailing(MailingPlugin, Target):
     # Delivering
 
     def _deliver(self, source: IO[str] | None) -> Counter[str]:
+        """Deliver an input, or open rejects; returns how many messages of each kind were read.
+
+        What is opened ends in the reverse order, each part while those that it needs are still open: the bar; the log's
+        totals; the plan's file; delivery, after which nothing is sent; the history, whose last outcomes the notes
+        count; the notes, in the journal; locks of lists, rejects and journal; the report, which names the files of all;
+        the account's connections.
+        """
         if source is None and sys.stdin is None and self._selection is None:  # as in `<&-`
             raise InputError("Standard input is closed, so there is nothing to deliver. Pipe the tap's output into it.")
         self._check_settings()

@@ -224,6 +224,8 @@ class _Erasure:
         _write("Found of this person", words.found(self._asked.email, traces, self._holdings))
         if consequences := [*words.consequences(traces, self._holdings.counts)]:
             _write("Forgotten with it", consequences)
+        if unlocked := [*words.unlocked(self._holdings)]:
+            _write("Not locked", [("files", unlocked)])
         return True
 
     def _remind(self) -> None:

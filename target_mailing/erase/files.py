@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -33,16 +34,20 @@ class HeldFile(msgspec.Struct, frozen=True):
     Attributes:
         records: how many.
         links: other names of it (hard links), which keep what is erased.
-        is_in_use: a run writes it.
+        is_in_use: a run writes it; None where the file system has no locks, so that this is unknown.
     """
 
     path: Path
     records: int
     links: int
-    is_in_use: bool
+    is_in_use: bool | None
 
 
 _OPENED: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+#: What a file system says that has no locks, such as some that are mounted from a server.
+_NO_LOCKS: Final = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
 
 def holding(folder: Path, patterns: Sequence[str], content: Content) -> list[HeldFile]:
@@ -83,15 +88,17 @@ def unsearched(folder: Path, begin: str, patterns: Sequence[str]) -> list[str]:
     return [path.name for path in entries_of(folder) if path.name.startswith(begin) and path not in searched]
 
 
-def _is_in_use(path: Path) -> bool:
-    """Whether a run has a file locked; where a file system has no locks, none has."""
+def _is_in_use(path: Path) -> bool | None:
+    """Whether a run has a file locked; None where the file system has no locks."""
     descriptor = os.open(path, _OPENED)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError:
-        return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise OSError(error.errno, error.strerror, str(path)) from None
+        return None
     else:
         return False
     finally:

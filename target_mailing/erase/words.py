@@ -14,7 +14,7 @@ from target_mailing.journal import tables
 from target_mailing.journal.traces import Traces
 from target_mailing.sections import Fact, unbroken
 
-__all__ = ["Holdings", "beyond", "consequences", "found", "parts", "under_way"]
+__all__ = ["Holdings", "beyond", "consequences", "found", "parts", "under_way", "unlocked"]
 
 #: What a row of the journal is, one and several, by the name of its table.
 _ROWS: Final[Mapping[str, tuple[str, str]]] = {
@@ -86,6 +86,18 @@ def found(email: str | None, traces: Traces, holdings: Holdings) -> Iterator[Fac
     if traces.shared:
         yield "key", ["stood for several people at once in a run; that stays, for it is of all of them"]
     yield from parts(holdings)
+
+
+def unlocked(holdings: Holdings) -> Iterator[str]:
+    """What is unknown of files on a file system without locks."""
+    names = [file.path.name for file in (*holdings.rejects, *holdings.outcomes) if file.is_in_use is None]
+    if names:
+        yield (
+            "their file system has no locks, so a run of another loader that writes one of them is not noticed, and "
+            "what it writes afterwards is lost: let no run write there until this command has ended"
+        )
+        yield from names[:_MOST]
+        yield from _more(len(names) - _MOST)
 
 
 def consequences(traces: Traces, counts: Mapping[str, int]) -> Iterator[Fact]:

@@ -58,7 +58,7 @@ class PastRun(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         run_id: as in the history.
-        destination: provider and account.
+        account: provider and account.
         list: the setting.
         version: of the package.
         history: its file; None for no file.
@@ -70,7 +70,7 @@ class PastRun(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     run_id: str
-    destination: str | None
+    account: str | None = msgspec.field(name="destination")  # the name of its column
     list: str | None
     version: str | None
     history: str | None
@@ -146,7 +146,7 @@ class PastRuns:
             self._connection.rollback()
 
     def _put(self, run: PastRun) -> None:
-        row = {**msgspec.structs.asdict(run), "totals": msgspec.json.encode(run.totals).decode()}
+        row = {**msgspec.to_builtins(run), "totals": msgspec.json.encode(run.totals).decode()}
         replace_rows(self._connection, tables.past_runs, [row])
 
     def _noting(self) -> AbstractContextManager[None]:

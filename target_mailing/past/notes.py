@@ -79,7 +79,7 @@ class RunNotes(NoNotes):
         self._words_of = words_of
         self._run = PastRun(
             run_id=about.run_id,
-            destination=about.account,
+            account=about.account,
             list=about.list,
             version=about.version,
             history=None if history.path is None else str(history.path),

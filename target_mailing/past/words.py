@@ -84,7 +84,7 @@ def _row(cells: Sequence[str], widths: Sequence[int], gap: int) -> str:
 
 def _place(run: PastRun) -> str:
     name = None if run.list is None else textwrap.shorten(run.list, _LONGEST_NAME, placeholder="…")
-    parts = [run.destination or "an unknown account", None if name is None else f"list {name!r}"]
+    parts = [run.account or "an unknown account", None if name is None else f"list {name!r}"]
     return ", ".join(filter(None, parts))
 
 
@@ -93,7 +93,9 @@ def _took(run: PastRun) -> str | None:
 
 
 def _about(run: PastRun, holder: str | None) -> Iterator[Fact]:
-    yield "destination", [_place(run)]
+    yield "account", [run.account or "unknown"]
+    if run.list is not None:
+        yield "list", [textwrap.shorten(run.list, _LONGEST_NAME, placeholder="…")]
     yield "began", [time_in_words(run.started_at)]
     if run.ended_at is not None:
         yield "ended", [f"{time_in_words(run.ended_at)}, after {_took(run)}"]

@@ -20,7 +20,6 @@ class JobLog:
     Attributes:
         counts: jobs that have ended by status, as of `status_of`, all of them.
         rows: that they had, all of them.
-        refused: rows that the provider refused, of all jobs.
     """
 
     def __init__(self, most: int = _MOST) -> None:
@@ -31,7 +30,7 @@ class JobLog:
         self._ended: list[tuple[tuple[bool, bool, float], int, Job]] = []
         self._number = 0
         self.counts: Counter[str] = Counter()
-        self.rows = self.refused = 0
+        self.rows = 0
 
     def take(self, job: Job) -> None:
         """A job was submitted, or has ended."""
@@ -44,7 +43,6 @@ class JobLog:
             self._open[key] = job
             return
         self.counts[status_of(job)] += 1
-        self.refused += job.refused
         self._number += 1
         seconds = 0.0 if job.ended is None else job.ended - job.submitted
         entry = (job.status != "completed", job.refused > 0, seconds), self._number, job
@@ -52,11 +50,6 @@ class JobLog:
             heapq.heappush(self._ended, entry)
         else:
             heapq.heappushpop(self._ended, entry)
-
-    @property
-    def total(self) -> int:
-        """How many there were."""
-        return self.counts.total() + len(self._open)
 
     @property
     def statuses(self) -> dict[str, int]:

@@ -10,7 +10,8 @@ from mailing_api.counted import counted, lasting
 from mailing_api.process.table import traffic_rows
 from target_mailing.report.contents import Contents, Rows
 from target_mailing.report.files import MARKDOWN_BEGINS
-from target_mailing.report.words import STATUSES, time_of, title_of
+from target_mailing.report.words import STATUSES, title_of
+from target_mailing.sections import time_in_words
 
 __all__ = ["escaped", "markdown"]
 
@@ -36,7 +37,7 @@ def _lines(told: Contents) -> Iterator[str]:
     if head.error:
         yield from (f"> {escaped(head.error)}", "")
     took = lasting(head.ended - head.began)
-    yield f"{escaped(head.provider)} ({escaped(head.account)}), {time_of(head.began)}, took {took}."
+    yield f"{escaped(head.provider)} ({escaped(head.account)}), {time_in_words(head.began)}, took {took}."
     yield ""
     for part in [*told.parts, told.whole] if len(told.parts) != 1 else told.parts:
         yield from _part(part)

@@ -17,7 +17,8 @@ from target_mailing.report.contents import Contents, Rows, Segment
 from target_mailing.report.files import HTML_BEGINS
 from target_mailing.report.job_log import status_of
 from target_mailing.report.scale import LEAST_SHARE, shares
-from target_mailing.report.words import STATUSES, place_of, time_of, title_of
+from target_mailing.report.words import STATUSES, place_of, title_of
+from target_mailing.sections import time_in_words
 
 __all__ = ["html"]
 
@@ -37,7 +38,7 @@ def html(told: Contents) -> str:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= {"lasting": lasting, "number": lambda count: f"{count:,}", "time": time_of}
+    environment.filters |= {"lasting": lasting, "number": lambda count: f"{count:,}", "time": time_in_words}
     style, script = (_part(name) for name in ("page.css", "page.js"))
     text = environment.get_template("page.html").render(
         told=told,

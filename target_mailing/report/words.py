@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from target_mailing.report.contents import Contents
 
-__all__ = ["STATUSES", "place_of", "time_of", "title_of"]
+__all__ = ["STATUSES", "place_of", "title_of"]
 
 #: Characters of a title's names.
 _MOST: Final = 80
@@ -37,8 +36,3 @@ def place_of(told: Contents) -> str:
     if len(names) <= _MOST:
         return names or told.head.provider
     return f"{len(told.lists)} lists" if len(told.lists) > 1 else f"{names[:_MOST]}…"
-
-
-def time_of(seconds: float) -> str:
-    """Unix seconds as a time that people read."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"

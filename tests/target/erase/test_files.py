@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -288,6 +290,37 @@ def test_a_file_that_a_run_writes_is_not_touched(mailjet, kind):
         asked_to_erase(mailjet, "2")
         assert second.exists() == (kind == "history")
     erase(mailjet, "1")
+
+
+def without_locks(monkeypatch, number):
+    """A file system says this where an erasure asks for a lock."""
+
+    def flock(*_):
+        raise OSError(number, os.strerror(number))
+
+    locks = SimpleNamespace(flock=flock, LOCK_SH=fcntl.LOCK_SH, LOCK_NB=fcntl.LOCK_NB)
+    monkeypatch.setattr("target_mailing.erase.files.fcntl", locks)
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_told_before_the_question(mailjet, monkeypatch, number):
+    reject(mailjet, person(1, visits="often"))
+    without_locks(monkeypatch, number)
+    monkeypatch.setattr("target_mailing.erase.erase.is_confirmed", lambda _: False)
+    out, error = asked_to_erase(mailjet, "1", yes=False)
+    assert "the answer to the question of --erase was not yes" in str(error)
+    assert "their file system has no locks, so a run of another loader" in " ".join(out.split())
+    assert "Not locked" in erase(mailjet, "1")
+    assert b"often" not in on_disk(mailjet.folder / "rejects")
+
+
+def test_p9_a_lock_that_cannot_be_asked_for_erases_nothing(mailjet, monkeypatch):
+    reject(mailjet, person(1, visits="often"))
+    before = on_disk(mailjet.folder / "rejects")
+    without_locks(monkeypatch, errno.EIO)
+    _, error = asked_to_erase(mailjet, "1")
+    assert "cannot be read or rewritten (Input/output error). Nothing was erased" in str(error)
+    assert on_disk(mailjet.folder / "rejects") == before
 
 
 def test_a_run_locks_its_rejects_file(tmp_path):

@@ -67,7 +67,7 @@ def test_the_last_runs_are_listed_and_one_of_them_is_told(mailjet):
     assert one == told(mailjet, first)
     assert told(mailjet, second) == told(mailjet, "last")
     for part in (
-        f"Run {first}\n  destination     mailjet-default, list 'Spring readers'\n",
+        f"Run {first}\n  account         mailjet-default\n  list            Spring readers\n",
         "  exit code       0\n",
         f"history-{first}.singer\n",
     ):
@@ -95,7 +95,7 @@ def test_the_journal_and_the_history_tell_the_same(mailjet):
         (told_there,) = history["mailing_runs"]
         totals = run.totals
         here = {
-            "run_id": run.run_id, "account": run.destination, "list": run.list, "version": run.version,
+            "run_id": run.run_id, "account": run.account, "list": run.list, "version": run.version,
             "exit_code": run.exit_code, "row_count": totals.rows, "calls": totals.calls, "retries": totals.retries,
             "throttled": totals.throttled, "seconds_waited": totals.seconds_waited,
             **{str(one): totals.outcomes.get(one, 0) for one in Outcome},
@@ -202,7 +202,7 @@ TOTALS = st.builds(
 RUNS = st.builds(
     PastRun,
     run_id=st.just("20261130T200408.951893Z-f0f710be"),
-    destination=st.none() | WORDS,
+    account=st.none() | WORDS,
     list=st.none() | WORDS,
     version=st.just("0.1.0"),
     history=st.none(),
