@@ -54,7 +54,7 @@ def _erase(value: str, beside: Mapping[str, Any], around: Circumstances) -> None
 
 
 def _history(value: str, beside: Mapping[str, Any], around: Circumstances) -> None:  # noqa: ARG001 - as all
-    from target_mailing.past.tell import tell_history  # noqa: PLC0415 - few need it
+    from target_mailing.past_runs.answer import tell_history  # noqa: PLC0415 - few need it
 
     tell_history(value, around.config, around.open_router, around.places_of)
 

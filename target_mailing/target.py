@@ -45,7 +45,7 @@ from target_mailing.journal.retried import Selection
 from target_mailing.journal.stores import Store
 from target_mailing.lines import InputError
 from target_mailing.memory import open_memory
-from target_mailing.past.notes import open_notes, totals_of
+from target_mailing.past_runs.recorder import open_notes, totals_of
 from target_mailing.places import journal_hash_key, journal_store, refuse_missing_journal, rejects_folder
 from target_mailing.plan.foresight import Foresight
 from target_mailing.plan_report import PlanReport

@@ -16,7 +16,7 @@ from target_mailing.history.opening import history_folder
 from target_mailing.journal import past_runs, tables
 from target_mailing.journal.past_runs import PastJob, PastRun
 from target_mailing.journal.stores import MemoryStore, Store
-from target_mailing.past.words import list_lines, run_lines
+from target_mailing.past_runs.words import list_lines, run_lines
 from target_mailing.places import refuse_missing_journal
 from target_mailing.router import Router
 from target_mailing.sections import Fact, section, unbroken

@@ -26,12 +26,12 @@ from target_mailing.journal.journal import Journal, JournalError
 from target_mailing.journal.past_runs import PastJob, PastRun, PastRuns, RunTotals, jobs_of, run_ids, runs_of
 from target_mailing.journal.stores import FileStore
 from target_mailing.outcome import Outcome
-from target_mailing.past import notes
-from target_mailing.past.words import list_lines, run_lines
+from target_mailing.past_runs import recorder
+from target_mailing.past_runs.words import list_lines, run_lines
 from tests.history import files_of, read_history
 from tests.target.conftest import people, person, schema, state
 from tests.target.journals.cases import FOLDER
-from tests.target.past.told import told
+from tests.target.past_runs.told import told
 from tests.target.plan.test_plans import WORLDS
 from tests.target.plan.worlds import world
 from tests.target.test_command import Command, lines, until
@@ -263,7 +263,7 @@ def test_a_run_is_told_while_it_lasts_and_does_not_notice(mailjet):
 @pytest.mark.slow
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 def test_a_run_that_is_stopped_or_killed_is_told_so(mailjet, monkeypatch, end):
-    monkeypatch.setattr(notes, "_EVERY", 0.0)
+    monkeypatch.setattr(recorder, "_EVERY", 0.0)
     hold = mailjet.sandbox.faults.add(kind="hold", method="GET", path="*/managemanycontacts/*", times=1)
     with Command(mailjet, batch_rows=2).start() as process:
         process.stdin.write(mailjet.text([schema(), *people(range(6)), state(1)]).encode())
@@ -320,7 +320,7 @@ def test_runs_are_forgotten_by_age_and_number(mailjet, monkeypatch):
 
 
 def test_of_many_jobs_the_first_are_kept_and_all_are_counted(mailjet, monkeypatch):
-    monkeypatch.setattr(notes, "MOST_OF_A_RUN", 2)
+    monkeypatch.setattr(recorder, "MOST_OF_A_RUN", 2)
     mailjet.deliver([schema(), *people(range(5)), state(1)], batch_rows=1)
     ((run, jobs),) = remembered(mailjet)
     assert (run.totals.jobs, len(jobs), {job.status for job in jobs}) == (5, 2, {"completed"})
@@ -337,7 +337,7 @@ def test_a_journal_that_refuses_the_notes_fails_no_delivery(mailjet, postgresql_
         name = f"Refusing {every:.0f}"  # whose journal no other test has
         mailjet.sandbox.mailjet.add_list(name)
         mailjet.config |= {"list": name, "journal": postgresql_url}
-    monkeypatch.setattr(notes, "_EVERY", every)
+    monkeypatch.setattr(recorder, "_EVERY", every)
     monkeypatch.setattr(PastRuns, "_put", lambda self, _: self._connection.execute(sa.text("SELECT nothing FROM none")))
     messages = [schema(), *people(range(9)), person(10, email="no"), person(1, email="new@example.com"), state(1)]
     result = mailjet.deliver(messages, batch_rows=2)
@@ -349,11 +349,11 @@ def test_a_journal_that_refuses_the_notes_fails_no_delivery(mailjet, postgresql_
 
 
 def test_a_note_waits_while_something_else_is_to_be_committed(tmp_path, monkeypatch):
-    monkeypatch.setattr(notes, "_EVERY", 0.0)
+    monkeypatch.setattr(recorder, "_EVERY", 0.0)
     history = History()
     job = Job(1, "job", "list", "json", "add", rows=1, submitted=0.0)
     with closing(Journal(FileStore(tmp_path / "journal.sqlite"))) as journal:
-        notes.RunNotes(journal.past_runs, AboutRun("run", 0.0), history, keep=1.0, words_of=str)
+        recorder.RunNotes(journal.past_runs, AboutRun("run", 0.0), history, keep=1.0, words_of=str)
         number = journal.begin_batch("list", "add", "json", [])  # committed with its first step
         history.job(job)
         assert not journal.past_runs.may_note
