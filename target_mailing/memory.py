@@ -12,14 +12,14 @@ from typing import Any
 from mailing_api.counted import counted
 from mailing_api.settings import duration, positive
 from target_mailing.declared_settings import value_of
+from target_mailing.foresight.foresight import Foresight
+from target_mailing.foresight.rejects import UnwrittenRejects
 from target_mailing.journal.copied import CopiedStore
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.open_rejects import KEPT
 from target_mailing.journal.rejects_file import Rejects, RejectsFile, delete_old
 from target_mailing.journal.stores import FileStore, MemoryStore, PostgresStore, Store
 from target_mailing.places import journal_hash_key, refuse_missing_journal
-from target_mailing.plan.foresight import Foresight
-from target_mailing.plan.rejects import UnwrittenRejects
 
 __all__ = ["open_memory"]
 

@@ -31,6 +31,7 @@ from target_mailing.contacts.properties import PropertyNames, unknown_properties
 from target_mailing.declared_settings import value_of
 from target_mailing.delivery.reject_limit import reject_limit
 from target_mailing.delivery.removal_limit import allowed_removals, removal_limit
+from target_mailing.foresight.foresight import Foresight
 from target_mailing.history.about import about_run
 from target_mailing.history.opening import check_history, history_keep, open_history
 from target_mailing.input.actions import check_action
@@ -47,8 +48,7 @@ from target_mailing.lines import InputError
 from target_mailing.memory import open_memory
 from target_mailing.past_runs.recorder import open_notes, totals_of
 from target_mailing.places import journal_hash_key, journal_store, refuse_missing_journal, rejects_folder
-from target_mailing.plan.foresight import Foresight
-from target_mailing.plan_report import PlanReport
+from target_mailing.plan.report import PlanReport
 from target_mailing.registry import SETTINGS, chosen
 from target_mailing.report.files import check_report
 from target_mailing.report.report import open_report

@@ -12,8 +12,8 @@ from mailing_api.mailjet.answers import Row
 from mailing_api.mailjet.client import MailjetClient
 from mailing_api.mailjet.contacts import ContactCalls
 from target_mailing.destination import Work
+from target_mailing.foresight.foreseen import Foreseen
 from target_mailing.mailjet.actions import ACTIONS
-from target_mailing.plan.foreseen import Foreseen
 
 __all__ = ["ForeseenCalls", "ForeseenOptOuts"]
 

@@ -22,6 +22,8 @@ from target_mailing.delivery.checkpoints import Ledger
 from target_mailing.delivery.outcomes import Outcomes, OutcomesAt
 from target_mailing.delivery.shared_keys import SharedKeys
 from target_mailing.destination import Destination, ListsByRow
+from target_mailing.foresight.foresight import Foresight
+from target_mailing.foresight.rejects import UnwrittenRejects
 from target_mailing.input.intake import Intake
 from target_mailing.input.messages import Message
 from target_mailing.input.reader import LineReader
@@ -32,8 +34,6 @@ from target_mailing.lines import InputError, Lines
 from target_mailing.list_members import ComparesMembers, ComparesOwnList
 from target_mailing.outcome import Outcome
 from target_mailing.places import place_of
-from target_mailing.plan.foresight import Foresight
-from target_mailing.plan.rejects import UnwrittenRejects
 from target_mailing.reconcile.findings_file import FindingsFile
 from target_mailing.reconcile.report import compared, differing, left_out, report, summary
 from target_mailing.reconcile.sides import EXTRA, UNCOMPARED, Sides

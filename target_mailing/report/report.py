@@ -11,12 +11,12 @@ from mailing_api.counted import signal_in_words
 from mailing_api.errors import ConfigurationError
 from mailing_api.process.log_filter import safe_line
 from target_mailing.declared_settings import value_of
+from target_mailing.foresight.foresight import Foresight
 from target_mailing.history.about import AboutRun
 from target_mailing.history.observer import History
 from target_mailing.journal.rejects_file import Rejects
 from target_mailing.journal.store import JournalHeldError
 from target_mailing.places import place_of
-from target_mailing.plan.foresight import Foresight
 from target_mailing.report.contents import Contents, Head, contents, nothing
 from target_mailing.report.files import ReportFiles
 from target_mailing.report.job_log import JobLog

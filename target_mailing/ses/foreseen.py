@@ -11,7 +11,7 @@ import msgspec
 from mailing_api.addresses import fold_address
 from mailing_api.errors import NotFound
 from mailing_api.ses.writer import SesWriter
-from target_mailing.plan.foreseen import Foreseen
+from target_mailing.foresight.foreseen import Foreseen
 from target_mailing.ses.contact import State
 from target_mailing.ses.lookup import LookedUp
 

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from mailing_api.errors import ConfigurationError
+from target_mailing.foresight.foresight import masked
 from target_mailing.outcome import Outcome
-from target_mailing.plan.foresight import masked
 from tests.target.conftest import LIST, people, person, schema, state
 from tests.target.postgrid.conftest import household, households, postgrid  # noqa: F401 - a fixture
 
@@ -123,7 +123,7 @@ def test_a_plan_that_ended_early_says_so_and_keeps_its_error_if_its_files_cannot
     assert json.loads(path.read_text())["whole"] is False
     assert "The plan ended early" in path.with_suffix(".md").read_text()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("target_mailing.plan_report._write", fails)
+        patch.setattr("target_mailing.plan.report._write", fails)
         again = mailjet.deliver(rejected, mode="plan", max_rejected=5, plan_path=str(path))
     assert "max_rejected" in str(again.error)
     assert "Setting `plan_path`: full" in again.log

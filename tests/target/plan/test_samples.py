@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from mailing_api.http.read_only import ReadOnly
-from target_mailing.plan.foresight import Candidate, Foresight, Seen
+from target_mailing.foresight.foresight import Candidate, Foresight, Seen
 
 
 def seen(*emails: str) -> Seen:

@@ -16,7 +16,7 @@ from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.delivery.queues import Queues
 from target_mailing.delivery.slots import Slots
 from target_mailing.destination import ListsJobs
-from target_mailing.plan.foresight import FollowedBatch, Foresight
+from target_mailing.foresight.foresight import FollowedBatch, Foresight
 
 __all__ = ["PlannedCalls", "planned_calls"]
 

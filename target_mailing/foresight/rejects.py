@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from target_mailing.foresight.foresight import Foresight
 from target_mailing.journal.journal import Reject
-from target_mailing.plan.foresight import Foresight
 
 __all__ = ["UnwrittenRejects"]
 

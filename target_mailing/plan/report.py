@@ -19,11 +19,11 @@ from target_mailing.delivery.errors import TooManyRemovalsError
 from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.delivery.queues import Queues
 from target_mailing.delivery.tally import Tally
+from target_mailing.foresight.foresight import Foresight
 from target_mailing.outcome import Outcome
 from target_mailing.places import place_of
-from target_mailing.plan.foresight import Foresight
-from target_mailing.plan_calls import PlannedCalls, planned_calls
-from target_mailing.plan_tables import ABSENT, markdown, sentences, table
+from target_mailing.plan.calls import PlannedCalls, planned_calls
+from target_mailing.plan.tables import ABSENT, markdown, sentences, table
 from target_mailing.router import Router
 
 __all__ = ["PlanReport"]

@@ -1,0 +1,1 @@
+"""What a delivery would do, instead of doing it."""
