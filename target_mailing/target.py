@@ -26,7 +26,9 @@ from mailing_api.process.configuration import check_not_empty, given_settings
 from mailing_api.process.log_filter import safe_line
 from mailing_api.process.plugin import MailingPlugin
 from mailing_api.settings import json_schema, positive
-from target_mailing.cli import TargetCommand, options
+from target_mailing.command.cli import TargetCommand, options
+from target_mailing.command.retry_options import selection_of
+from target_mailing.command.standalone import Circumstances, standalone
 from target_mailing.contacts.properties import PropertyNames, unknown_properties
 from target_mailing.declared_settings import value_of
 from target_mailing.delivery.reject_limit import reject_limit
@@ -52,12 +54,10 @@ from target_mailing.plan.report import PlanReport
 from target_mailing.registry import SETTINGS, chosen
 from target_mailing.report.files import check_report
 from target_mailing.report.report import open_report
-from target_mailing.retry_options import selection_of
 from target_mailing.router import Router
 from target_mailing.run import Run, Terminated
 from target_mailing.run_report import RunReport, run_totals
 from target_mailing.settings import StreamSettings, check_entries
-from target_mailing.standalone import Circumstances, standalone
 
 __all__ = ["TargetMailing"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from target_mailing.cli import TargetCommand
+from target_mailing.command.cli import TargetCommand
 from target_mailing.lines import InputError
 from tests.searching import LENGTH, examples
 from tests.target.conftest import schema

@@ -198,7 +198,7 @@ def test_a_provider_that_does_not_answer_does_not_keep_the_journal_from_forgetti
 
 def test_options_beside_it(mailjet):
     mailjet.deliver([schema(), *people(range(3)), state(1)])
-    from target_mailing.standalone import standalone
+    from target_mailing.command.standalone import standalone
 
     with pytest.raises(ConfigurationError, match="Option --yes needs --erase"):
         standalone({"yes": True})

@@ -1,0 +1,1 @@
+"""The command line: options, commands of their own, exit codes."""
