@@ -70,8 +70,8 @@ class Row(msgspec.Struct, frozen=True):
     workers: Mapping[str, float]
 
     def rate_within(self, limits: Limits) -> float:
-        """Requests per second, of all processes, if their limits are these."""
-        return self.rate if limits.most is None else min(self.rate, limits.most)
+        """Requests per second, of all processes, if their limits are these; never less than the floor."""
+        return min(max(self.rate, limits.floor), _MOST if limits.most is None else limits.most)
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -123,13 +123,13 @@ def take(
 
 def _grown(row: Row, limits: Limits, now: float) -> Row:
     """Raise the rate for the time since the last success, if the rate is what holds requests back."""
-    rate = row.rate
+    rate = max(row.rate, limits.floor)
     elapsed = min(max(0.0, now - row.grown_at), max(1.0, 2 / rate))
     if row.next_slot > now - 1 / rate and (limits.most is None or rate < limits.most):
         is_unknown = not row.decreased_at and limits.most is None
         rate = min(_MOST, rate * 2**elapsed) if is_unknown else rate + limits.increase * elapsed
         rate = max(row.rate, rate if limits.most is None else min(rate, limits.most))
-    return msgspec.structs.replace(row, rate=rate, grown_at=max(now, row.grown_at))
+    return msgspec.structs.replace(row, rate=rate, grown_at=now)
 
 
 def refuse(row: Row, limits: Limits, *, started: float, now: float, retry_after: float | None = None) -> Row:
@@ -143,7 +143,8 @@ def refuse(row: Row, limits: Limits, *, started: float, now: float, retry_after:
         retry_after: seconds for which the provider wants no request; None if it does not say.
     """
     cool_until = now + min(retry_after or 0.0, _LONGEST_COOL_DOWN)
-    if started <= row.decreased_at + FRESH:
+    decreased_at = row.decreased_at if row.decreased_at <= now else 0.0  # else the clock was put back since
+    if started <= decreased_at + FRESH:
         if not retry_after or cool_until <= row.cool_until:
             return row
         next_slot = max(row.next_slot, cool_until)

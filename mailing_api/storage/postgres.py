@@ -214,11 +214,11 @@ def problem_of(url: str) -> str | None:
     """Return what is wrong with a database's URL, and how to write it, without quoting it; None if it is valid."""
     if _URL.fullmatch(url):
         return None
-    form = "write postgresql://user:password@host/database"
+    form = "write postgresql://host/database, with user:password@ before the host,"
     if not re.match(rf"\s*(?:jdbc:)?{_SCHEME}:", url, re.IGNORECASE):
         if _KEY_VALUE.search(url):
-            return f"is in libpq's form of keys and values; {form}"
-        return f"is not a URL of PostgreSQL; {form}"
+            return f"is in libpq's form of keys and values; {form.rstrip(',')}"
+        return f"is not a URL of PostgreSQL; {form.rstrip(',')}"
     return (
         f"is not a valid URL; {form} with special characters of the password percent-encoded (@ is %40, / is %2F, ? is "
         "%3F, # is %23, % is %25, a space is %20), or set the password in PGPASSWORD"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import re
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -76,10 +77,11 @@ _FOUND_VERSION: Final = (
 
 class _Answer(msgspec.Struct, array_like=True):
     now: float
-    found: tuple[int, Row] | None
+    found: tuple[int, msgspec.Raw] | None
 
 
 _DECODER: Final = msgspec.json.Decoder(_Answer)
+_ROW_DECODER: Final = msgspec.json.Decoder(Row)
 
 
 class PostgresBudget:
@@ -99,7 +101,7 @@ class PostgresBudget:
         if problem := postgres.problem_of(url):
             raise error(f"Setting `{setting}` {problem}.")
         self._schema = OwnSchema(url, _SCHEMA, setting=setting, content="rate budget", error=_UnusableError)
-        self._url = url
+        self._url = re.sub(r"^\w+\+psycopg:", "postgresql:", url)  # SQLAlchemy's form, as a journal takes it
         self._setting = setting
         self._lock = threading.Lock()
         self._connection: psycopg.Connection[Any] | None = None
@@ -118,10 +120,15 @@ class PostgresBudget:
         return self._connection is not None
 
     def read(self, name: str) -> tuple[float, int, Row | None]:
-        """As of any store."""
+        """As of any store. What is no row, since it was edited by hand, is replaced."""
         answer = _DECODER.decode(self._ask(_READ.format(name=name)))
-        revision, row = answer.found or (0, None)
-        return answer.now, revision, row
+        if answer.found is None:
+            return answer.now, 0, None
+        revision, content = answer.found
+        try:
+            return answer.now, revision, _ROW_DECODER.decode(content)
+        except msgspec.ValidationError:
+            return answer.now, revision, None
 
     def swap(self, name: str, revision: int, row: Row) -> bool:
         """As of any store."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import random
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -186,3 +187,25 @@ def test_a_database_whose_clock_jumped_back_holds_nobody_for_long():
     row = budget.begin(limits, 1e9)
     _, lease = budget.take(row, limits, worker="a", now=1000.0)
     assert lease.start < 1000.0 + 120
+
+
+@pytest.mark.parametrize("most", [None, 4.0])
+@pytest.mark.parametrize("rate", [0.0, -1.0, 1e-300, 1e300])
+def test_a_rate_that_was_edited_by_hand_is_brought_within_its_limits(most, rate):
+    limits = Limits(most, 0.5, 0.2)
+    row = msgspec.structs.replace(budget.begin(limits, 100.0), rate=rate)
+    for now in (101.0, 200.0):
+        row, lease = budget.take(row, limits, worker="a", now=now, has_succeeded=True)
+        assert lease.start <= now + 1
+        assert 1e-3 <= lease.interval <= 5.0
+    assert budget.refuse(row, limits, started=300.0, now=301.0).rate <= 500.0
+
+
+def test_refusals_lower_the_rate_and_successes_raise_it_after_the_clock_jumped_back():
+    limits = Limits(None, 0.5, 0.2)
+    row = budget.refuse(budget.begin(limits, 1e9), limits, started=1e9, now=1e9)
+    lowered = budget.refuse(row, limits, started=1000.0, now=1000.5)
+    assert lowered.rate < row.rate
+    risen, _ = budget.take(row, limits, worker="a", now=1000.0, has_succeeded=True)
+    risen, _ = budget.take(risen, limits, worker="a", now=1002.0, has_succeeded=True)
+    assert risen.rate > row.rate

@@ -301,6 +301,23 @@ def test_the_row_holds_no_key_and_no_password(server):
     assert "mailjet" not in row[0]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("change", ["rate = 'NaN'", "cool_until = 'Infinity'", "workers = '[]'", "rate = 0"])
+def test_a_row_that_was_edited_by_hand_is_replaced(server, change):
+    budget = rate_budget({"rate_budget": server.url.replace("postgresql:", "postgresql+psycopg:")})
+    pace = budget.share(Pace(1000.0), "provider edited")
+    pace.wait()
+    with psycopg.connect(server.url) as connection:
+        connection.execute(f"UPDATE mailing_rate_budget.accounts SET {change}")
+    for _ in range(3):
+        time.sleep(0.11)  # so that the row is read again
+        pace.wait()
+    budget.close()
+    assert 0 < pace.rate <= 1000.0
+    with psycopg.connect(server.url) as connection:
+        connection.execute("DELETE FROM mailing_rate_budget.accounts")
+
+
 def test_a_database_that_cannot_be_reached_is_named_once_without_its_password(caplog):
     budget = rate_budget({"rate_budget": "postgresql://me:canary@127.0.0.1:9/budget"})
     budget.share(Pace(1000.0), "provider account").wait()

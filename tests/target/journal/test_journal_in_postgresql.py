@@ -46,7 +46,7 @@ UNREADABLE = [
 @pytest.mark.parametrize("url", UNREADABLE)
 def test_p7_a_url_that_cannot_be_read_is_refused_and_not_quoted(url, caplog):
     caplog.set_level(logging.DEBUG)
-    with pytest.raises(JournalError, match="write postgresql://user:password@host/database") as caught:
+    with pytest.raises(JournalError, match="write postgresql://host/database, with user:password@") as caught:
         journal_store({"journal": url}, "mailjet-default")
     told = [str(caught.value)]
     for name in ("url", "path"):
