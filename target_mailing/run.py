@@ -24,7 +24,6 @@ from target_mailing.delivery.reject_limit import RejectLimit
 from target_mailing.delivery.removal_guard import RemovalGuard
 from target_mailing.delivery.removal_limit import RemovalLimit
 from target_mailing.foresight.foresight import Foresight
-from target_mailing.history.observer import History
 from target_mailing.input.intake import Intake
 from target_mailing.input.mirror import Mirror, has_mirror
 from target_mailing.input.reader import LineReader
@@ -36,6 +35,7 @@ from target_mailing.lines import InputError, Lines
 from target_mailing.outcome import Outcome
 from target_mailing.progress import Progress, Standing
 from target_mailing.router import Router
+from target_mailing.run_events import History
 from target_mailing.state_output import StdoutClosedError, write_state
 
 __all__ = ["Run", "Terminated", "TooManyRejectsError"]

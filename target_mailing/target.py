@@ -34,7 +34,6 @@ from target_mailing.declared_settings import value_of
 from target_mailing.delivery.reject_limit import reject_limit
 from target_mailing.delivery.removal_limit import allowed_removals, removal_limit
 from target_mailing.foresight.foresight import Foresight
-from target_mailing.history.about import about_run
 from target_mailing.history.opening import check_history, history_keep, open_history
 from target_mailing.input.actions import check_action
 from target_mailing.input.retried_lines import retried_rejects
@@ -56,6 +55,7 @@ from target_mailing.report.files import check_report
 from target_mailing.report.report import open_report
 from target_mailing.router import Router
 from target_mailing.run import Run, Terminated
+from target_mailing.run_identity import about_run
 from target_mailing.run_report import RunReport, run_totals
 from target_mailing.settings import StreamSettings, check_entries
 

@@ -10,7 +10,7 @@ import msgspec
 from mailing_api.counted import counted
 from target_mailing.delivery.batch import Batch
 from target_mailing.delivery.result import BatchResult
-from target_mailing.history.observer import History, Job
+from target_mailing.run_events import History, Job
 
 __all__ = ["JobRecords"]
 

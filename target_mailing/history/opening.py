@@ -13,11 +13,11 @@ from mailing_api.counted import counted
 from mailing_api.settings import duration, positive
 from mailing_api.storage.folders import is_there, unmakable
 from target_mailing.declared_settings import value_of
-from target_mailing.history.about import AboutRun
 from target_mailing.history.file import complete_left, delete_old
 from target_mailing.history.history import RunHistory
-from target_mailing.history.observer import History
 from target_mailing.places import place_of
+from target_mailing.run_events import History
+from target_mailing.run_identity import AboutRun
 
 __all__ = ["check_history", "history_folder", "history_keep", "open_history"]
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from target_mailing.contacts.mapping import Values
 from target_mailing.delivery.outcomes import Outcomes
-from target_mailing.history.observer import Keys
 from target_mailing.input.input_observer import InputObserver
 from target_mailing.input.source_keys import SourceKeys
 from target_mailing.input.stream import End, Stream, WithOptOut, is_rejected
@@ -19,6 +18,7 @@ from target_mailing.lines import Lines
 from target_mailing.outcome import Outcome
 from target_mailing.row import Resource, Row
 from target_mailing.row_queue import RowQueue
+from target_mailing.run_events import Keys
 
 __all__ = ["Collector"]
 

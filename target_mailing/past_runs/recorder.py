@@ -10,8 +10,6 @@ from typing import Any, Final
 
 import msgspec
 
-from target_mailing.history.about import AboutRun, exit_code, run_id_at
-from target_mailing.history.observer import History, Job
 from target_mailing.history.opening import history_keep
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.past_runs import PastJob, PastRun, PastRuns, RunTotals
@@ -20,6 +18,8 @@ from target_mailing.journal.stores import JournalError
 from target_mailing.outcome import Outcome
 from target_mailing.router import Router
 from target_mailing.run import Run
+from target_mailing.run_events import History, Job
+from target_mailing.run_identity import AboutRun, exit_code, run_id_at
 from target_mailing.run_report import run_totals
 
 __all__ = ["NoNotes", "RunNotes", "open_notes", "totals_of"]

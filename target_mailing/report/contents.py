@@ -15,7 +15,6 @@ from mailing_api.process.log_filter import safe_line
 from target_mailing.declared_settings import value_of
 from target_mailing.delivery.summary import effect_in_words
 from target_mailing.delivery.tally import Tally
-from target_mailing.history.observer import Job
 from target_mailing.journal.rejects_file import Rejects
 from target_mailing.outcome import Outcome
 from target_mailing.report.codes import about
@@ -24,6 +23,7 @@ from target_mailing.report.series import Point
 from target_mailing.report.shown_settings import Shown, shown_settings
 from target_mailing.router import Router
 from target_mailing.run import Run
+from target_mailing.run_events import Job
 from target_mailing.run_report import besides, events_of, lists_at, opened_of, parts_of, rows_of
 
 __all__ = ["Contents", "Head", "Link", "Reason", "Rows", "Segment", "contents", "nothing"]

@@ -6,7 +6,7 @@ import heapq
 from collections import Counter
 from typing import Final
 
-from target_mailing.history.observer import Job
+from target_mailing.run_events import Job
 
 __all__ = ["JobLog", "status_of"]
 

@@ -12,8 +12,6 @@ from mailing_api.errors import ConfigurationError
 from mailing_api.process.log_filter import safe_line
 from target_mailing.declared_settings import value_of
 from target_mailing.foresight.foresight import Foresight
-from target_mailing.history.about import AboutRun
-from target_mailing.history.observer import History
 from target_mailing.journal.rejects_file import Rejects
 from target_mailing.journal.store import JournalHeldError
 from target_mailing.places import place_of
@@ -23,6 +21,8 @@ from target_mailing.report.job_log import JobLog
 from target_mailing.report.series import Series
 from target_mailing.router import Router
 from target_mailing.run import Run
+from target_mailing.run_events import History
+from target_mailing.run_identity import AboutRun
 
 __all__ = ["NoReport", "Report", "open_report"]
 

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 
 from mailing_sandbox.server import Sandbox
 from target_mailing.history import history as history_module
-from target_mailing.history.about import AboutRun
 from target_mailing.history.file import HistoryFile
 from target_mailing.history.history import RunHistory
 from target_mailing.outcome import Outcome
+from target_mailing.run_identity import AboutRun
 from tests.history import files_of, read_history
 from tests.target.conftest import COLUMNS, people, person, schema, state
 from tests.target.plan.test_plans import WORLDS

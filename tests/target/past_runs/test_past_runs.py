@@ -19,8 +19,6 @@ from hypothesis import strategies as st
 
 from mailing_api.errors import ConfigurationError
 from mailing_sandbox.server import Sandbox
-from target_mailing.history.about import AboutRun
-from target_mailing.history.observer import History, Job
 from target_mailing.journal import past_runs
 from target_mailing.journal.journal import Journal, JournalError
 from target_mailing.journal.past_runs import PastJob, PastRun, PastRuns, RunTotals, jobs_of, run_ids, runs_of
@@ -28,6 +26,8 @@ from target_mailing.journal.stores import FileStore
 from target_mailing.outcome import Outcome
 from target_mailing.past_runs import recorder
 from target_mailing.past_runs.words import list_lines, run_lines
+from target_mailing.run_events import History, Job
+from target_mailing.run_identity import AboutRun
 from tests.history import files_of, read_history
 from tests.target.conftest import people, person, schema, state
 from tests.target.journals.cases import FOLDER

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 
-from target_mailing.history.records import moment
+from mailing_api.values import timestamp_of
 
 __all__ = ["AboutRun", "about_run", "exit_code", "run_id_at"]
 
@@ -43,7 +44,7 @@ def about_run(config: Mapping[str, Any], *, account: str, version: str) -> About
 
 def run_id_at(seconds: float) -> str:
     """How the IDs of runs begin that began at this time (Unix seconds); they are in the order of their times."""
-    return moment(seconds).translate(_UNPUNCTUATED)
+    return timestamp_of(datetime.fromtimestamp(seconds, UTC)).translate(_UNPUNCTUATED)
 
 
 def exit_code(failure: type[BaseException] | None, error: BaseException | None) -> int:
