@@ -124,7 +124,15 @@ def _started(command: list[str], stdin: Any) -> Iterator[subprocess.Popen[str]]:
     variables = os.environ | {"SINGER_SDK_LOG_CONFIG": str(HERE / "logging.yaml"), "PGTZ": "UTC"}
     pipe = subprocess.PIPE
     with subprocess.Popen(
-        command, cwd=HERE, env=variables, stdin=stdin, stdout=pipe, stderr=pipe, text=True, encoding="utf-8"
+        command,
+        cwd=HERE,
+        env=variables,
+        stdin=stdin,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
     ) as process:
         try:
             yield process
@@ -147,10 +155,13 @@ class _Log(Thread):
         for line in self._lines:
             try:
                 record = json.loads(line)
-                self.last = record["message"]
-            except (ValueError, TypeError, KeyError):
-                self.last = line.rstrip("\n")
-            else:
-                self.outcomes = record.get("extra", {}).get("outcomes", self.outcomes)
+            except ValueError:
+                record = None
+            extra = record.get("extra") if isinstance(record, dict) else None
+            self.last = (
+                str(record["message"]) if isinstance(record, dict) and "message" in record else line.rstrip("\n")
+            )
+            if isinstance(extra, dict):
+                self.outcomes = extra.get("outcomes", self.outcomes)
             if self.last != "METRIC":
                 self._log(self.last)

@@ -27,7 +27,8 @@ tap-mailing --config=ENV --catalog="$here/read.json" > "$folder/read.singer"
 psql --quiet --set=ON_ERROR_STOP=1 --command='SET client_min_messages = warning' \
     --command='DROP SCHEMA IF EXISTS opt_outs_read CASCADE' "$WAREHOUSE_URL"
 target-postgres --config=ENV < "$folder/read.singer" > /dev/null
-psql --quiet --no-align --tuples-only --set=ON_ERROR_STOP=1 --file="$here/record.sql" "$WAREHOUSE_URL"
+PGOPTIONS="${PGOPTIONS:-} -c opt_outs.mode=${TARGET_MAILING_MODE:-deliver}" \
+    psql --quiet --no-align --tuples-only --set=ON_ERROR_STOP=1 --file="$here/record.sql" "$WAREHOUSE_URL"
 
 tap-postgres --config=ENV --catalog="$here/send.json" > "$folder/send.singer"
 status=0

@@ -14,33 +14,33 @@ JOIN mpdx_contacts AS h ON (h.account, h.id) = (households_of.account, household
 WHERE h.send_newsletter = 'None';
 
 CREATE TEMPORARY TABLE reported ON COMMIT DROP AS
--- Mailjet: any list counts.
+-- Mailjet: any list counts. What was sent there can come back from one list only.
 SELECT
     'mailjet' AS place, 'mailjet' AS source, 'opt_out' AS kind,
     'unsubscribed from ' || coalesce(m.list_name, 'a list') AS reason, c.email,
-    m.unsubscribed_at::timestamptz AS opted_out_at
-FROM mailjet_list_members m JOIN mailjet_contacts c ON (c.account, c.id) = (m.account, m.contact_id)
+    m.unsubscribed_at::timestamptz AS opted_out_at, coalesce(m.list_name = mailjet_list, true) AS may_come_back
+FROM mailjet_list_members m JOIN mailjet_contacts c ON (c.account, c.id) = (m.account, m.contact_id) CROSS JOIN choices
 WHERE m.is_unsubscribed
 UNION ALL
 SELECT
     'mailjet', 'mailjet', 'opt_out', 'excluded from campaigns', email,
-    exclusion_from_campaigns_updated_at::timestamptz
+    exclusion_from_campaigns_updated_at::timestamptz, false
 FROM mailjet_contacts WHERE is_excluded_from_campaigns
 UNION ALL
-SELECT 'mailjet', 'mailjet', 'complaint', 'spam complaint', email, NULL
+SELECT 'mailjet', 'mailjet', 'complaint', 'spam complaint', email, NULL, false
 FROM mailjet_contacts WHERE is_spam_complaining
 UNION ALL
 -- Amazon SES: an opt-out of some topics is none of everything.
-SELECT 'ses_contacts', 'ses', 'opt_out', 'unsubscribed from ' || list_id, email, updated_at::timestamptz
+SELECT 'ses_contacts', 'ses', 'opt_out', 'unsubscribed from ' || list_id, email, updated_at::timestamptz, true
 FROM ses_contacts WHERE subscription_status = 'unsubscribed'
 UNION ALL
 SELECT
     'ses_suppressions', 'ses', CASE reason WHEN 'BOUNCE' THEN 'bounce' ELSE 'complaint' END,
-    lower(coalesce(reason, 'suppressed')), email, updated_at::timestamptz
+    lower(coalesce(reason, 'suppressed')), email, updated_at::timestamptz, reason <> 'BOUNCE'
 FROM ses_suppressions
 UNION ALL
 -- MPDX: a person opts out with all of their addresses.
-SELECT 'mpdx', 'mpdx', 'opt_out', reason, spelling, NULL
+SELECT 'mpdx', 'mpdx', 'opt_out', reason, spelling, NULL, false
 FROM (
     SELECT
         email, email_addresses,
@@ -63,11 +63,9 @@ WITH recorded AS (
     SELECT address(email), source, kind, min(reason), min(email), min(opted_out_at)
     FROM reported
     WHERE address(email) IS NOT NULL
-    AND NOT EXISTS (
-        SELECT FROM sent
-        WHERE sent.place = reported.place AND sent.address = address(email)
-        AND kind = CASE place WHEN 'ses_suppressions' THEN 'complaint' ELSE 'opt_out' END
-    )
+    AND NOT (may_come_back AND EXISTS (
+        SELECT FROM sent WHERE sent.place = reported.place AND sent.address = address(email)
+    ))
     GROUP BY 1, 2, 3
     ON CONFLICT DO NOTHING
     RETURNING source, kind
@@ -101,9 +99,13 @@ LEFT JOIN (
     GROUP BY account, household
 ) AS people USING (account, id);
 
+-- Noted before it is sent, so that it counts also after a kill; a plan sends nothing.
 INSERT INTO sent
-SELECT 'mailjet', id FROM to_mailjet
-UNION SELECT 'ses_contacts', id FROM to_ses_contacts
-UNION SELECT 'ses_suppressions', id FROM to_ses_suppressions
+SELECT * FROM (
+    SELECT 'mailjet', id FROM to_mailjet
+    UNION SELECT 'ses_contacts', id FROM to_ses_contacts
+    UNION SELECT 'ses_suppressions', id FROM to_ses_suppressions
+) AS sending
+WHERE coalesce(current_setting('opt_outs.mode', true), '') <> 'plan'
 ON CONFLICT DO NOTHING;
 COMMIT;

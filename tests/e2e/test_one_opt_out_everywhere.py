@@ -296,6 +296,25 @@ def test_p5_opt_outs_that_are_spelled_shared_or_nobodys_will(tables):
     assert shared not in tables.sent("mailjet")
 
 
+def test_p5_who_bounced_and_unsubscribes_by_another_list_or_during_a_plan_is_recorded(tables):
+    gone, lost = "gone@example.com", "lost@example.com"
+    tables.read("ses_suppressions", {"email": gone, "reason": "BOUNCE"})
+    tables.read("mailjet_contacts", *({"account": "j", "id": one[0], "email": one} for one in (gone, lost)))
+    unsubscribed = {"account": "j", "contact_id": gone[0], "is_unsubscribed": True}
+    assert tables.record() == ["New: 1 ses bounce"]
+    tables.read("mailjet_list_members", {**unsubscribed, "list_name": "Customers"})
+    assert tables.record() == []
+    tables.read("mailjet_list_members", {**unsubscribed, "list_name": "Other"})
+    assert tables.record() == ["New: 1 mailjet opt_out"]
+    assert tables.sent("ses_contacts") == [gone]
+
+    tables.read("ses_suppressions", {"email": lost, "reason": "BOUNCE"})
+    planned = f"SET opt_outs.mode = 'plan';{(EXAMPLE / 'record.sql').read_text(encoding='utf-8')}"
+    assert tables.warehouse.run(planned).split("\n")[:-1] == ["New: 1 ses bounce"]
+    tables.read("mailjet_list_members", {**unsubscribed, "contact_id": lost[0], "list_name": "Customers"})
+    assert tables.record() == ["New: 1 mailjet opt_out"]
+
+
 def test_p5_letters_follow_email_only_by_choice(tables):
     tables.read("mpdx_contacts", {"account": "m", "id": "h1", "send_newsletter": "Both"})
     person = {"account": "m", "id": "1", "contact_ids": ["h1"], "email_addresses": [{"email": "Ada@example.com"}]}
