@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -17,6 +18,8 @@ from typing import IO, Any
 import psycopg
 
 HERE = Path(__file__).parent
+#: An error of the tap may quote a row.
+ADDRESS = re.compile(r"[^\s\"'<>(),;:]+@[^\s\"'<>(),;:]+")
 
 
 class PipelineFailed(Exception):
@@ -91,7 +94,9 @@ def _keep_state(table: psycopg.Connection, pipeline: Pipeline, state: str) -> No
 
 
 def _tap_options(pipeline: Pipeline, state: Any, folder: Path) -> Iterator[str]:
-    catalog = json.loads((HERE / "catalog.json").read_text(encoding="utf-8").replace("VIEW", pipeline.view))
+    catalog = json.loads(
+        (HERE / "catalog.json").read_text(encoding="utf-8").replace("VIEW", json.dumps(pipeline.view)[1:-1])
+    )
     files = {"config": _settings("tap.json"), "catalog": catalog, "state": state}
     for option, content in files.items():
         if content is not None:
@@ -158,9 +163,8 @@ class _Log(Thread):
             except ValueError:
                 record = None
             extra = record.get("extra") if isinstance(record, dict) else None
-            self.last = (
-                str(record["message"]) if isinstance(record, dict) and "message" in record else line.rstrip("\n")
-            )
+            text = str(record["message"]) if isinstance(record, dict) and "message" in record else line.rstrip("\n")
+            self.last = ADDRESS.sub("<address>", text)
             if isinstance(extra, dict):
                 self.outcomes = extra.get("outcomes", self.outcomes)
             if self.last != "METRIC":

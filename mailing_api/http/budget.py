@@ -26,6 +26,8 @@ SPAN: Final = 0.5
 #: Requests per second to begin with, where no limit is known, and the greatest rate.
 _BEGINNING: Final = 4.0
 _MOST: Final = 1000.0
+#: The rate doubles so often, at most, between two leases.
+_DOUBLINGS: Final = 4.0
 #: Seconds without a lease after which a process no longer counts, at least.
 _PATIENCE: Final = 10.0
 #: Seconds: the longest cool-down; longer ones would outlast the retries of a client.
@@ -127,7 +129,7 @@ def _grown(row: Row, limits: Limits, now: float) -> Row:
     elapsed = min(max(0.0, now - row.grown_at), max(1.0, 2 / rate))
     if row.next_slot > now - 1 / rate and (limits.most is None or rate < limits.most):
         is_unknown = not row.decreased_at and limits.most is None
-        rate = min(_MOST, rate * 2**elapsed) if is_unknown else rate + limits.increase * elapsed
+        rate = min(_MOST, rate * 2 ** min(elapsed, _DOUBLINGS)) if is_unknown else rate + limits.increase * elapsed
         rate = max(row.rate, rate if limits.most is None else min(rate, limits.most))
     return msgspec.structs.replace(row, rate=rate, grown_at=now)
 

@@ -190,7 +190,7 @@ def test_a_database_whose_clock_jumped_back_holds_nobody_for_long():
 
 
 @pytest.mark.parametrize("most", [None, 4.0])
-@pytest.mark.parametrize("rate", [0.0, -1.0, 1e-300, 1e300])
+@pytest.mark.parametrize("rate", [0.0, -1.0, 1e-300, 0.001, 1e300])
 def test_a_rate_that_was_edited_by_hand_is_brought_within_its_limits(most, rate):
     limits = Limits(most, 0.5, 0.2)
     row = msgspec.structs.replace(budget.begin(limits, 100.0), rate=rate)
@@ -209,3 +209,11 @@ def test_refusals_lower_the_rate_and_successes_raise_it_after_the_clock_jumped_b
     risen, _ = budget.take(row, limits, worker="a", now=1000.0, has_succeeded=True)
     risen, _ = budget.take(risen, limits, worker="a", now=1002.0, has_succeeded=True)
     assert risen.rate > row.rate
+
+
+def test_a_low_rate_grows_after_a_long_time_without_a_request():
+    slow, fast = Limits(0.001, 0.5, 0.001), Limits(None, 0.5, 0.001)
+    row, _ = budget.take(budget.begin(slow, 100.0), slow, worker="a", now=100.0)
+    row, lease = budget.take(row, fast, worker="b", now=1900.0, has_succeeded=True)
+    assert row.rate <= 0.001 * 2**4
+    assert lease.start <= 1900.0 + 120.0
