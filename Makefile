@@ -48,7 +48,7 @@ else
 	@$(PYTEST) -m 'not exhaustive and not engine'
 endif
 
-quick: $(READY) ## The tests that take a second at most
+quick: $(READY) ## The tests that take a tenth of a second at most
 	@$(PYTEST) -m 'not slow and not exhaustive' --ignore=tests/faults
 
 test-all: $(READY) ## What `make test` leaves out; SEED=n repeats state machines

@@ -42,6 +42,10 @@ PAGES = (
     "docs/csv-files.md",
     "examples/warehouse_to_mailing/README.md",
     "examples/mpdx_to_postgrid/README.md",
+    "examples/one_opt_out_everywhere/README.md",
+    "examples/dagster_many_lists/README.md",
+    "examples/airflow_many_lists/README.md",
+    "examples/features/README.md",
 )
 
 

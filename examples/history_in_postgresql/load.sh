@@ -11,6 +11,9 @@ if [ ! -e "$1" ]; then
 fi
 mkdir -p "$folder/loaded"
 export TARGET_POSTGRES_LOGLEVEL="${TARGET_POSTGRES_LOGLEVEL:-WARNING}"
+for file; do
+    [ -r "$file" ] || { echo "Cannot be read: $file" >&2; exit 1; }
+done
 cat "$@" | target-postgres --config="$settings" > /dev/null
 mv "$@" "$folder/loaded/"
 echo "Files loaded: $#"

@@ -34,7 +34,10 @@ tap-postgres --config=ENV --catalog="$here/send.json" > "$folder/send.singer"
 status=0
 for place in mailjet ses_contacts ses_suppressions postgrid; do
     echo "To $place:" >&2
-    grep -F "\"stream\":\"opt_outs-to_$place\"" "$folder/send.singer" > "$folder/$place.singer"
+    grep -F "\"stream\":\"opt_outs-to_$place\"" "$folder/send.singer" > "$folder/$place.singer" || {
+        echo "tap-postgres wrote no stream for $place: see send.json" >&2
+        exit 1
+    }
     # If one provider cannot be written to, the others are told all the same.
     target-mailing --config=ENV --config="$here/$place.json" < "$folder/$place.singer" || status=1
 done

@@ -13,7 +13,7 @@ FROM (SELECT account, id, unnest(contact_ids) AS household FROM mpdx_people) AS 
 JOIN mpdx_contacts AS h ON (h.account, h.id) = (households_of.account, households_of.household)
 WHERE h.send_newsletter = 'None';
 
-CREATE TEMPORARY TABLE reported ON COMMIT DROP AS
+CREATE TEMPORARY TABLE reported (place, source, kind, reason, email, opted_out_at, may_come_back) ON COMMIT DROP AS
 -- Mailjet: any list counts. What was sent there can come back from one list only.
 SELECT
     'mailjet' AS place, 'mailjet' AS source, 'opt_out' AS kind,
@@ -27,7 +27,7 @@ SELECT
     exclusion_from_campaigns_updated_at::timestamptz, false
 FROM mailjet_contacts WHERE is_excluded_from_campaigns
 UNION ALL
-SELECT 'mailjet', 'mailjet', 'complaint', 'spam complaint', email, NULL, false
+SELECT 'mailjet', 'mailjet', 'complaint', 'spam complaint', email, NULL::timestamptz, false
 FROM mailjet_contacts WHERE is_spam_complaining
 UNION ALL
 -- Amazon SES: an opt-out of some topics is none of everything.
@@ -40,7 +40,7 @@ SELECT
 FROM ses_suppressions
 UNION ALL
 -- MPDX: a person opts out with all of their addresses.
-SELECT 'mpdx', 'mpdx', 'opt_out', reason, spelling, NULL, false
+SELECT 'mpdx', 'mpdx', 'opt_out', reason, spelling, NULL::timestamptz, false
 FROM (
     SELECT
         email, email_addresses,
@@ -99,13 +99,13 @@ LEFT JOIN (
     GROUP BY account, household
 ) AS people USING (account, id);
 
--- Noted before it is sent, so that it counts also after a kill; a plan sends nothing.
+-- Noted before it is sent, so that it counts also after a kill; only a delivery sends.
 INSERT INTO sent
 SELECT * FROM (
     SELECT 'mailjet', id FROM to_mailjet
     UNION SELECT 'ses_contacts', id FROM to_ses_contacts
     UNION SELECT 'ses_suppressions', id FROM to_ses_suppressions
 ) AS sending
-WHERE coalesce(current_setting('opt_outs.mode', true), '') <> 'plan'
+WHERE coalesce(current_setting('opt_outs.mode', true), 'deliver') = 'deliver'
 ON CONFLICT DO NOTHING;
 COMMIT;
