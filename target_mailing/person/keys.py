@@ -26,7 +26,7 @@ class PersonKeys:
         places: Iterable[str],
         own: AbstractSet[bytes],
         *,
-        aliases: Iterable[str] = (),
+        names_of: Callable[[str], Iterable[str]] = lambda stream: [stream],
         emails: Iterable[str] = (),
     ) -> None:
         """Take what is known of the person.
@@ -36,13 +36,13 @@ class PersonKeys:
             hashes: of the journal; None where there is none.
             places: names of the destinations at which the journal has keys of the person.
             own: the hashes of these.
-            aliases: names that stream maps give streams, by which the journal knows these.
+            names_of: the names by which the journal may know a stream.
             emails: their other addresses.
         """
         self._asked = asked
         self._hashes = hashes
         self._places = [*places]
-        self._aliases = [*aliases]
+        self._names_of = names_of
         self._own = own
         self._encoded = {*asked.keys}
         #: Keys by stream that turned out to be of the person, encoded.
@@ -74,7 +74,7 @@ class PersonKeys:
     def hashed(self, stream: str, values: Sequence[Any]) -> Iterator[bytes]:
         """The hashes that a key of a stream may have in the journal."""
         encoded = [encoded_key(values)]
-        for name in [stream, *self._aliases] if self._hashes is not None else ():
+        for name in self._names_of(stream) if self._hashes is not None else ():
             for place in self._places:
                 yield self._hashes.key_ids(place, name)(encoded)[0]  # type: ignore[union-attr]
 

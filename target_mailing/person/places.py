@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from fnmatch import fnmatch
 from typing import Any, Final
 
 from mailing_api.errors import AuthenticationError, MailingError, ProviderFault, UntrustedCertificate
@@ -10,7 +11,7 @@ from target_mailing.destination import Destination
 from target_mailing.router import Router
 from target_mailing.settings import StreamSettings
 
-__all__ = ["aliases", "looked_up", "named_streams", "streams_of_settings"]
+__all__ = ["looked_up", "named_streams", "names_of", "streams_of_settings"]
 
 #: Errors of the whole account, whichever destination is looked for.
 _OF_ACCOUNT: Final = (AuthenticationError, ProviderFault, UntrustedCertificate)
@@ -48,12 +49,24 @@ def streams_of_settings(config: Mapping[str, Any]) -> list[str]:
 
 
 def named_streams(config: Mapping[str, Any]) -> list[str]:
-    """Names that streams have by the settings: the entries of `streams`, and the aliases of stream maps."""
-    return [*streams_of_settings(config), *aliases(config)]
+    """Names that streams have by the settings: the entries of `streams`, and those that stream maps give."""
+    return [*streams_of_settings(config), *(name for _, _, name in _given(config))]
 
 
-def aliases(config: Mapping[str, Any]) -> list[str]:
-    """Names that stream maps give streams."""
-    maps = config.get("stream_maps") or {}
-    given = (one.get("__alias__") for one in maps.values() if isinstance(one, Mapping))
-    return [one for one in given if isinstance(one, str)]
+def names_of(config: Mapping[str, Any], stream: str) -> list[str]:
+    """The names by which the journal may know a stream: its own, and those that stream maps give it."""
+    given = [name for of, is_source, name in _given(config) if of == stream or (not is_source and fnmatch(stream, of))]
+    return [*dict.fromkeys([stream, *given])]
+
+
+def _given(config: Mapping[str, Any]) -> Iterator[tuple[str, bool, str]]:
+    """For each name that a stream map gives: the stream or pattern, whether it is a source's own name, and the name."""
+    for key, one in (config.get("stream_maps") or {}).items():
+        if not isinstance(one, Mapping):
+            continue
+        source, alias = one.get("__source__"), one.get("__alias__")
+        name = alias if isinstance(alias, str) else key
+        if isinstance(source, str):
+            yield source, True, name
+        elif isinstance(alias, str):
+            yield key, False, alias

@@ -12,7 +12,7 @@ from target_mailing.journal.traces import Traces
 from target_mailing.person.asked import Asked
 from target_mailing.person.keys import PersonKeys
 from target_mailing.person.mentions import Mentions
-from target_mailing.person.places import aliases, named_streams
+from target_mailing.person.places import named_streams, names_of
 from target_mailing.person.rejects import PersonRejects
 from target_mailing.settings import StreamSettings
 
@@ -61,7 +61,7 @@ class PersonSearch:
             None if rows is None else rows.hashes,
             places,
             self.traces.confirmed,
-            aliases=aliases(config),
+            names_of=lambda stream: names_of(config, stream),
             emails=self.traces.emails,
         )
         self.rejects = PersonRejects(

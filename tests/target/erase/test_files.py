@@ -218,6 +218,26 @@ def test_the_alias_of_a_stream_map_leads_to_rejects_and_outcomes(mailjet):
     assert sorted(one["record"]["key"] or "" for one in outcomes) == ["", "", "2", "2"]
 
 
+@pytest.mark.parametrize(
+    "maps",
+    [
+        {"people": {"__alias__": "readers"}},
+        {"peop*": {"__alias__": "readers"}},
+        {"readers": {"__source__": "people"}, "people": None},
+    ],
+    ids=["alias", "pattern", "source"],
+)
+def test_the_alias_of_one_stream_leads_to_nobody_of_another(mailjet, maps):
+    config = {"stream_maps": maps}
+    rows = [schema(), schema("donors"), person(7, email="ada@example.com")]
+    bob = person(7, stream="donors", email=None)
+    assert mailjet.deliver([*rows, bob, state(1)], **config).error is None
+    erase(mailjet, "ada@example.com", **config)
+    assert [one["stream"] for one in records(mailjet.folder / "rejects")] == ["donors"]
+    outcomes = [one for one in records(mailjet.folder / "history") if one["stream"] == "mailing_outcomes"]
+    assert sorted(one["record"]["key"] or "" for one in outcomes) == ["", "7"]
+
+
 def test_maps_that_may_change_a_key_are_told(mailjet):
     config = {"stream_maps": {"people": {"city": "'Rome'"}}}
     assert mailjet.deliver([schema(), person(1), state(1)], **config).error is None
