@@ -209,8 +209,8 @@ class Holder:
 
     def saw(self, row: Row | None, now: float) -> None:
         """Drop the lease if the row, as read at that time, says that it is void."""
-        self._seen_at = now
-        if row is None or (self._lease is not None and row.epoch != self._lease.epoch):
+        self._seen_at, lease = now, self._lease  # which another thread may drop
+        if row is None or (lease is not None and row.epoch != lease.epoch):
             self._lease = None
 
     def drop(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import random
 import secrets
 import threading
@@ -16,6 +17,11 @@ from mailing_api.http.traffic import Traffic
 
 __all__ = ["AwayError", "Budget", "BudgetStore", "SharedPace"]
 
+logger = logging.getLogger(__name__)
+
+#: Seconds: a wait that is longer is logged, once; after each piece of it the row is looked at again.
+_LONG_WAIT: Final = 150.0
+_PIECE: Final = 30.0
 #: Attempts to change a row that other processes change at the same time, and seconds between two, at most.
 _ATTEMPTS: Final = 10
 #: Seconds after which no further attempt begins.
@@ -109,12 +115,10 @@ class SharedPace(Pace):
         """Wait for this thread's turn; as of any pace."""
         came = self._clock()
         with self._turn:
-            start = self._slot()
+            start, alone = self._slot(), self._alone
         if traffic is not None and self._clock() > came:
             traffic.waits(self._clock() - came)
-        if start is not None:
-            return start
-        return (self._alone or self._own).wait(traffic)
+        return start if start is not None else (alone or self._own).wait(traffic)
 
     def succeeded(self) -> None:
         """Note that the provider accepted a request."""
@@ -141,6 +145,7 @@ class SharedPace(Pace):
         """Wait for a slot, and return its time; None without the store."""
         if self._alone is not None and not self._store.is_there:
             return None
+        has_warned = False
         try:
             while True:
                 step = self._holder.step(self._clock() + self._offset)
@@ -152,7 +157,16 @@ class SharedPace(Pace):
                 elif step is Step.LOOK:
                     self._look()
                 elif isinstance(step, float):
-                    self._sleep(step)
+                    if step > _LONG_WAIT and not has_warned:
+                        has_warned = True
+                        logger.warning(
+                            "The next request of this account starts in %.0f s, because the provider wanted none until "
+                            "then, from this run or another one with the same `rate_budget`",
+                            step,
+                        )
+                    self._sleep(min(step, _PIECE))
+                    if step > _PIECE:
+                        self._look()
         except AwayError:
             self._leave()
             return None

@@ -86,9 +86,11 @@ class LiveBar:
         """Remove it permanently, unless the terminal takes nothing."""
         if self._lock.acquire(timeout=_PATIENCE):
             try:
-                self._write_bar("")
-                self._is_closed = True
+                with suppress(OSError, ValueError):
+                    if self._takes_output():  # else it might wait for ever
+                        self._write_bar("")
             finally:
+                self._is_closed = True
                 self._lock.release()
 
     def write_above(self, text: str) -> None:
@@ -98,7 +100,7 @@ class LiveBar:
             self._stream.flush()
 
     def _write_bar(self, line: str) -> None:
-        with self._lock, suppress(OSError, ValueError):
+        with self._lock, suppress(OSError, ValueError, RuntimeError):  # the last one: a signal came during a write
             if not self._is_closed and (line or self._line):
                 self._line = f"{line}\r" if line else ""
                 self._stream.write(_CLEAR + self._line)

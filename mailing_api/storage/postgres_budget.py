@@ -198,9 +198,9 @@ class PostgresBudget:
         while not self._closing.is_set():
             try:
                 connection = self._connected()
-            except (psycopg.Error, _UnusableError) as exc:
+            except Exception as exc:  # noqa: BLE001 - whatever it is, the run continues alone
                 if not self._has_warned:
-                    self._warn(str(exc) if isinstance(exc, _UnusableError) else postgres.failure(exc))
+                    self._warn(_reason(exc))
                 self._was_tried.set()
             else:
                 self._is_lost.clear()
@@ -251,6 +251,13 @@ class PostgresBudget:
 
 class _UnusableError(Exception):
     """The schema cannot be used; says why."""
+
+
+def _reason(error: Exception) -> str:
+    """Why there is no connection; its own message may quote the URL."""
+    if isinstance(error, _UnusableError):
+        return str(error)
+    return postgres.failure(error) if isinstance(error, psycopg.Error) else type(error).__name__
 
 
 def _literal(value: Any) -> str:

@@ -25,7 +25,8 @@ class EndedRows:
 
     def add(self, resources: Iterable[tuple[Resource, int]], prefix: int) -> None:
         """Rows ended, each with a key or contact, and its line; all lines up to `prefix` have ended."""
-        self._ended.update(resources)
+        for one, line in resources:  # which do not come in the order of the lines
+            self._ended[one] = max(line, self._ended.get(one, 0))
         if len(self._ended) > _MOST_ENDED:
             self._ended = {resource: line for resource, line in self._ended.items() if line > prefix}
             if len(self._ended) > _MOST_ENDED // 2:

@@ -266,9 +266,12 @@ class OpenRejects:
         if not self._is_kept:
             return
         self._ended.add(resources, prefix)
-        if not self.is_empty:
-            with self.transaction():
-                self.delete(self._before({resource: self.place(line) for resource, line in resources}))
+        if self.is_empty or (self._resources is not None and self._resources.isdisjoint(one for one, _ in resources)):
+            return
+        places: dict[Resource, int] = {}
+        _add_places(places, ((one, self.place(line)) for one, line in resources))
+        with self.transaction():
+            self.delete(self._before(places))
 
     def overtake_all(self) -> None:
         """Newer rows of any of them may have come: a version of the program ran that closes none.

@@ -92,6 +92,22 @@ def test_a_cool_down_that_one_sees_stops_the_other(store, clock):
     assert two.wait() >= began + 30
 
 
+def test_a_long_cool_down_is_told_and_ends_when_its_row_is_deleted(store, clock, caplog):
+    one, other = shared(store, clock), shared(store, clock)
+    one.refused(one.wait(), retry_after=3000.0)
+    began = clock()
+
+    def deleted_after_a_minute(seconds, sleep=clock.sleep):
+        sleep(seconds)
+        if clock() > began + 60:
+            store.rows.clear()
+
+    other._sleep = deleted_after_a_minute
+    other.wait()
+    assert 60 < clock() - began < 120
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
 def test_a_refusal_halves_the_rate_of_all(store, clock):
     one, two = shared(store, clock), shared(store, clock)
     two.wait()
