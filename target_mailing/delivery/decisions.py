@@ -151,7 +151,8 @@ class Decisions:
         key = later.key
         if later.plan is not None:
             return later.plan.is_clean
-        if not self._actions.old_first or self.append_only is not None or key is None or later.is_of_shared_key:
+        is_appended = self.append_only is not None  # where a key that has another contact cannot change
+        if key is None or later.is_of_shared_key or not (self._actions.old_first or is_appended):
             return True
         if key == row.key or key in row.also:
             return True

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 
 from mailing_sandbox.server import Sandbox
 from tests.searching import machine
@@ -41,10 +41,18 @@ def certain(result):
     return ends, {name: found[name] for name in ("rows", "rejected", "skipped")}
 
 
+#: The last row would take the place of the one before it, but its key has another contact already.
+SUPERSEDED_BY_A_KEY_WITH_ANOTHER_CONTACT = [
+    ([(2, 0, "plain", False)], 5, None, [0.0], 1),
+    ([(3, 3, "plain", False), (2, 3, "plain", False)], 5, None, [0.0], 1),
+]
+
+
 @pytest.mark.slow
 @pytest.mark.machine
 @pytest.mark.parametrize("name", WORLDS)
 @machine(short=6, long=60, deep=1500)  # of each world; all share the planning, for which these are 900
+@example(runs=SUPERSEDED_BY_A_KEY_WITH_ANOTHER_CONTACT)
 @given(runs=RUNS)
 def test_a_plan_has_the_numbers_of_the_run_and_writes_nothing(sandbox, name, runs):
     with tempfile.TemporaryDirectory() as folder, world(name, sandbox, Path(folder)) as here:
