@@ -92,6 +92,7 @@ class KilledWorld(World):
         latest = max(files_of(self.mailjet.folder))  # earlier ones may be of killed runs
         ends = self.outcomes(files_of(self.mailjet.folder) - {latest})
         self.lines += [(one["city"], end) for one, end in zip(records, ends, strict=True)]
+        self.settle()
         self.check_open()
 
     def again(self, size: int, how: tuple[int, bool] | None, *, mends: bool) -> bool:
@@ -119,9 +120,18 @@ class KilledWorld(World):
         self.sent += [(one["Email"], one["Properties"].get("city")) for one in contacts]
         self.may_repeat = self.may_repeat or bool(result and result.outcomes["resubmitted"])
         assert len({*self.sent}) == len(self.sent) or self.may_repeat
-        self.retried.update(one["city"] for one in opened if one["city"] not in {each["city"] for each in self.open()})
+        self.may_be_closed.update(one["city"] for one in opened)
+        if result is None:
+            self.retried.update(self.may_be_closed - {each["city"] for each in self.open()})
+        else:
+            self.settle()
         self.check_open()
         return result is not None
+
+    def settle(self) -> None:
+        """A run ended: what killed retries had under way is over."""
+        self.retried.update(self.may_be_closed - {each["city"] for each in self.open()})
+        self.may_be_closed.clear()
 
     def end(self) -> None:
         """All is mended, the input is delivered, and rejects are sent again: none is forgotten."""
