@@ -160,8 +160,8 @@ class SharedPace(Pace):
                     if step > _LONG_WAIT and not has_warned:
                         has_warned = True
                         logger.warning(
-                            "The next request of this account starts in %.0f s, because the provider wanted none until "
-                            "then, from this run or another one with the same `rate_budget`",
+                            "The provider requested a pause, for all runs with this `rate_budget`: the next request "
+                            "of this account starts in %.0f s",
                             step,
                         )
                     self._sleep(min(step, _PIECE))
