@@ -15,7 +15,10 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["FRESH", "GRACE", "SPAN", "Holder", "Lease", "Limits", "Row", "Step", "begin", "refuse", "take"]
+__all__ = [
+    "FRESH", "GRACE", "LONGEST_COOL_DOWN", "SPAN", "Holder", "Lease", "Limits", "Row", "Step", "begin", "cool",
+    "refuse", "take",
+]  # fmt: skip
 
 #: Seconds: what a process knows of the row is at most this old when a request begins.
 FRESH: Final = 0.1
@@ -31,7 +34,7 @@ _DOUBLINGS: Final = 4.0
 #: Seconds without a lease after which a process no longer counts, at least.
 _PATIENCE: Final = 10.0
 #: Seconds: the longest cool-down; longer ones would outlast the retries of a client.
-_LONGEST_COOL_DOWN: Final = 3600.0
+LONGEST_COOL_DOWN: Final = 3600.0
 #: Seconds that a free slot may be ahead beside the leases of all processes: more is another clock's time.
 _FARTHEST: Final = 60.0
 
@@ -110,17 +113,25 @@ def take(
         want: slots, at most. There are fewer where many processes share a low rate, but at least one.
         has_succeeded: the provider accepted a request of the process since its last lease.
     """
+    row = _dated(row, now)
     if has_succeeded:
         row = _grown(row, limits, now)
     rate = row.rate_within(limits)
     patience = max(_PATIENCE, 3 * len(row.workers) / rate)
     workers = {name: at for name, at in row.workers.items() if now - patience < at <= now + patience} | {worker: now}
     count = max(1, min(want, int(rate * SPAN / len(workers))))
-    cool_until = min(row.cool_until, now + _LONGEST_COOL_DOWN)
-    farthest = max(now, cool_until) + _FARTHEST + 2 * len(workers) / rate
-    start = max(now, cool_until, min(row.next_slot, farthest))
+    farthest = max(now, row.cool_until) + _FARTHEST + 2 * len(workers) / rate
+    start = max(now, row.cool_until, min(row.next_slot, farthest))
     lease = Lease(start, 1 / rate, count, row.epoch)
-    return msgspec.structs.replace(row, next_slot=start + count / rate, cool_until=cool_until, workers=workers), lease
+    return msgspec.structs.replace(row, next_slot=start + count / rate, workers=workers), lease
+
+
+def _dated(row: Row, now: float) -> Row:
+    """The row with times that this clock may have made: a cool-down does not last longer because it was put back."""
+    decreased_at, lasts = row.decreased_at, LONGEST_COOL_DOWN
+    if decreased_at > now:
+        decreased_at, lasts = now - _FARTHEST, min(lasts, max(0.0, row.cool_until - decreased_at))
+    return msgspec.structs.replace(row, decreased_at=decreased_at, cool_until=min(row.cool_until, now + lasts))
 
 
 def _grown(row: Row, limits: Limits, now: float) -> Row:
@@ -144,13 +155,10 @@ def refuse(row: Row, limits: Limits, *, started: float, now: float, retry_after:
         now: the database's time.
         retry_after: seconds for which the provider wants no request; None if it does not say.
     """
-    cool_until = now + min(retry_after or 0.0, _LONGEST_COOL_DOWN)
-    decreased_at = row.decreased_at if row.decreased_at <= now else 0.0  # else the clock was put back since
-    if started <= decreased_at + FRESH:
-        if not retry_after or cool_until <= row.cool_until:
-            return row
-        next_slot = max(row.next_slot, cool_until)
-        return msgspec.structs.replace(row, next_slot=next_slot, cool_until=cool_until, epoch=row.epoch + 1)
+    cool_until = now + min(retry_after, LONGEST_COOL_DOWN) if retry_after else 0.0
+    row = _dated(row, now)
+    if started <= row.decreased_at + FRESH:
+        return cool(row, until=cool_until, now=now)
     rate = max(limits.floor, row.rate_within(limits) / 2)
     return msgspec.structs.replace(
         row,
@@ -161,6 +169,14 @@ def refuse(row: Row, limits: Limits, *, started: float, now: float, retry_after:
         grown_at=now,
         epoch=row.epoch + 1,
     )
+
+
+def cool(row: Row, *, until: float, now: float) -> Row:
+    """Return the row with a cool-down until that time, at least; unchanged if it has one, or the time has passed."""
+    until = min(until, now + LONGEST_COOL_DOWN)
+    if until <= max(now, row.cool_until):
+        return row
+    return msgspec.structs.replace(row, next_slot=max(row.next_slot, until), cool_until=until, epoch=row.epoch + 1)
 
 
 class Step(enum.Enum):

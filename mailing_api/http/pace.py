@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections import deque
@@ -70,25 +71,29 @@ class Pace:
         rates = [rate for rate in (self._limit, each) if rate is not None]
         return Limits(min(rates, default=None), self._increase, self._floor)
 
-    def part(self, sharing: int, rate: float | None) -> Pace:
+    def part(self, sharing: int, rate: float) -> Pace:
         """Return a pace for one of several processes that cannot agree.
+
+        Its first request is at a random time within its interval, since all of them may begin at once.
 
         Args:
             sharing: the processes.
-            rate: of all of them to begin with, in requests per second; None for half of the greatest.
+            rate: of all of them to begin with, in requests per second.
         """
-        most = self._limit
-        begins = rate if rate is not None else None if most is None else most / 2
-        return Pace(
-            None if most is None else max(self._floor, most / sharing),
+        floor = self._floor / sharing
+        begins = max(floor, rate / sharing)
+        part = Pace(
+            None if self._limit is None else max(floor, self._limit / sharing),
             most=None if self._most is None else max(1, self._most // sharing),
             within=self._within,
-            rate=None if begins is None else max(self._floor, begins / sharing),
-            increase=self._increase,
-            floor=self._floor,
+            rate=begins,
+            increase=self._increase / sharing,
+            floor=floor,
             clock=self.clock,
             sleep=self.sleep,
         )
+        part._next = self.clock() + random.random() / begins  # noqa: S311
+        return part
 
     @property
     def rate(self) -> float | None:

@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable
 from typing import Final, Protocol
 
+import msgspec
+
 from mailing_api.http import budget
 from mailing_api.http.budget import Holder, Row, Step
 from mailing_api.http.pace import Pace
@@ -75,7 +77,8 @@ class SharedPace(Pace):
     """The pace of one account, of which other processes use a part; safe to share between threads.
 
     Without the store it is a pace of its own: at half of this process's share of the last rate, and from there as any
-    other pace, up to its share of the limit.
+    other pace, up to its share of the limit. It obeys the cool-down that it knew, or meets itself, and tells the others
+    when the store is back.
     """
 
     def __init__(self, pace: Pace, store: BudgetStore, name: str) -> None:
@@ -102,6 +105,10 @@ class SharedPace(Pace):
         self._offset = 0.0
         #: The pace without the store; None with it.
         self._alone: Pace | None = None
+        #: By this process's clock, when a cool-down ends that the store may not know.
+        self._cool_until = float("-inf")
+        #: Until then a long wait was logged.
+        self._told_until = float("-inf")
 
     @property
     def rate(self) -> float | None:
@@ -129,53 +136,67 @@ class SharedPace(Pace):
     def refused(self, started: float, retry_after: float | None = None) -> None:
         """Note that the provider refused the request that started at `started`; all processes learn it."""
         self._has_succeeded = False
-        if (alone := self._alone) is not None:
-            alone.refused(started)
-            return
-        try:
-            self._change(
-                lambda row, now: budget.refuse(
-                    row, self._limits, started=started + self._offset, now=now, retry_after=retry_after
+        if self._alone is None:
+            try:
+                self._change(
+                    lambda row, now: budget.refuse(
+                        row, self._limits, started=started + self._offset, now=now, retry_after=retry_after
+                    )
                 )
-            )
-        except AwayError:
-            self._leave().refused(started)
+            except AwayError:
+                pass
+            else:
+                return
+        self._leave().refused(started)
+        self._cools(retry_after or 0.0)
 
     def _slot(self) -> float | None:
         """Wait for a slot, and return its time; None without the store."""
-        if self._alone is not None and not self._store.is_there:
-            return None
-        has_warned = False
-        try:
-            while True:
-                step = self._holder.step(self._clock() + self._offset)
-                if step is Step.START:
-                    self._alone = None
-                    return self._clock()
-                if step is Step.TAKE:
-                    self._take()
-                elif step is Step.LOOK:
+        while True:
+            if self._alone is None or self._store.is_there:
+                try:
+                    return self._shared_slot()
+                except AwayError:
+                    self._leave()
+            seconds = self._cool_until - self._clock()
+            if seconds <= 0:
+                return None
+            self._pause(seconds)
+
+    def _shared_slot(self) -> float:
+        while True:
+            step = self._holder.step(self._clock() + self._offset)
+            if step is Step.START:
+                self._alone = None
+                return self._clock()
+            if step is Step.TAKE:
+                self._take()
+            elif step is Step.LOOK:
+                self._look()
+            elif isinstance(step, float):
+                self._pause(step)
+                if step > _PIECE:
                     self._look()
-                elif isinstance(step, float):
-                    if step > _LONG_WAIT and not has_warned:
-                        has_warned = True
-                        logger.warning(
-                            "The provider requested a pause, for all runs with this `rate_budget`: the next request "
-                            "of this account starts in %.0f s",
-                            step,
-                        )
-                    self._sleep(min(step, _PIECE))
-                    if step > _PIECE:
-                        self._look()
-        except AwayError:
-            self._leave()
-            return None
+
+    def _pause(self, seconds: float) -> None:
+        """Wait for so long, or for a part of it."""
+        now = self._clock()
+        if seconds > _LONG_WAIT and now >= self._told_until:
+            self._told_until = now + seconds
+            logger.warning(
+                "The provider requested a pause, for all runs with this `rate_budget`: the next request of this "
+                "account starts in %.0f s",
+                seconds,
+            )
+        self._sleep(min(seconds, _PIECE))
 
     def _take(self) -> None:
         lease: budget.Lease | None = None
+        cool_until = self._cool_until
 
         def taken(row: Row, now: float) -> Row:
             nonlocal lease
+            row = budget.cool(row, until=cool_until + self._offset, now=now)
             row, lease = budget.take(
                 row, self._limits, worker=self._worker, now=now, want=self._holder.want,
                 has_succeeded=self._has_succeeded,
@@ -184,14 +205,28 @@ class SharedPace(Pace):
 
         self._change(taken)
         self._has_succeeded = False
+        if self._cool_until == cool_until:  # else another thread met a longer one meanwhile
+            self._cool_until = float("-inf")
         if lease is not None:
             self._holder.took(lease, self._clock() + self._offset)
 
     def _look(self) -> None:
         before = self._clock()
-        _, _, row = self._store.read(self._name)
+        now, _, row = self._store.read(self._name)
+        if abs(now - self._clock() - self._offset) > budget.GRACE:
+            self._set_clock(now)
+        else:
+            self._holder.saw(row, before + self._offset)
         self._row = row or self._row
-        self._holder.saw(row, before + self._offset)
+
+    def _set_clock(self, now: float) -> None:
+        """Note the store's time. If its clock, or this process's, was put forward or back, the lease is void."""
+        offset = now - self._clock()
+        if abs(offset - self._offset) > budget.GRACE:
+            self._holder.drop()
+            if self._row is not None:
+                self._cools(self._row.cool_until - self._offset - self._clock())
+        self._offset = offset
 
     def _change(self, change: Callable[[Row, float], Row]) -> None:
         """Change the row, which other processes may change, too.
@@ -205,8 +240,9 @@ class SharedPace(Pace):
                 break
             now, revision, row = self._store.read(self._name)
             # The answer took a while, so the slots come a little late, never early.
-            self._offset = now - self._clock()
-            before = row or budget.begin(self._limits, now)
+            self._set_clock(now)
+            before = row or self._first_row(now)
+            self._row = before
             after = change(before, now)
             if after == row or self._store.swap(self._name, revision, after):
                 self._row = after
@@ -214,10 +250,23 @@ class SharedPace(Pace):
             self._sleep(random.random() * _BETWEEN * (attempt + 1))  # noqa: S311
         raise AwayError
 
+    def _cools(self, seconds: float) -> None:
+        """Note a cool-down that lasts so long from now on."""
+        self._cool_until = max(self._cool_until, self._clock() + min(seconds, budget.LONGEST_COOL_DOWN))
+
+    def _first_row(self, now: float) -> Row:
+        """The row of an account that has none: as last known, if that was lost with the store's content."""
+        row = budget.begin(self._limits, now)
+        if self._alone is None or self._row is None:
+            return row
+        decreased_at = now if self._row.decreased_at else 0.0
+        return msgspec.structs.replace(row, rate=self._row.rate_within(self._limits), decreased_at=decreased_at)
+
     def _leave(self) -> Pace:
-        """Continue alone."""
-        row = self._row
-        sharing = max(1, len(row.workers)) if row is not None else 1
+        """Continue alone, with what is known of the account."""
         self._holder.drop()
-        self._alone = self._own.part(sharing, None if row is None else row.rate_within(self._limits) / 2)
-        return self._alone
+        if (alone := self._alone) is None:
+            row = self._row or budget.begin(self._limits, 0.0)
+            self._cools(row.cool_until - self._offset - self._clock())
+            alone = self._alone = self._own.part(len({*row.workers, self._worker}), row.rate_within(self._limits) / 2)
+        return alone

@@ -263,6 +263,7 @@ _FAILURES: Final = {
     "08006": "the connection was lost",
     "23502": _CHANGED,
     "25006": "the server is read-only",
+    "25P03": "the server ended a transaction that waited (idle_in_transaction_session_timeout)",
     "28000": "the server refuses this user",
     "28P01": "the server refuses this user or password",
     "3D000": "the database does not exist",
@@ -272,6 +273,8 @@ _FAILURES: Final = {
     "42P01": _CHANGED,
     "53100": "the server's disk is full",
     "53300": "the server has too many connections",
+    "55P03": "another session holds a lock for longer than the server allows to wait (lock_timeout)",
     "57014": "a statement took longer than the server allows (statement_timeout)",
     "57P01": "the connection was ended by an administrator",
+    "57P05": "the server ended a connection that was idle (idle_session_timeout)",
 }

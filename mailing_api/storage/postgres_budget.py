@@ -11,11 +11,13 @@ import logging
 import math
 import re
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
 import psycopg
+from psycopg.pq import ConnStatus
 
 from mailing_api.http.budget import Row
 from mailing_api.http.shared_pace import AwayError
@@ -39,8 +41,14 @@ _CONNECT_WITHIN: Final = 5
 #: What a transaction needs; nothing of it stays with a session.
 _BEGIN: Final = (
     "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path TO ''; "
-    f"SET LOCAL statement_timeout TO {int(ANSWER_WITHIN * 1000)}; SET LOCAL synchronous_commit TO off; "
+    f"SET LOCAL statement_timeout TO {int(ANSWER_WITHIN * 1000)}; SET LOCAL lock_timeout TO 0; "
+    "SET LOCAL synchronous_commit TO off; SET LOCAL extra_float_digits TO 1; "
 )
+#: What the transaction that looks at the table needs, and the settings of a role may deny.
+_ENTER: Final = (
+    "SET LOCAL search_path TO ''; SET LOCAL statement_timeout TO {limit}; SET LOCAL lock_timeout TO {limit}; "
+    "SET LOCAL idle_in_transaction_session_timeout TO {limit}"
+).format(limit=_CONNECT_WITHIN * 1000)
 #: The statements are filled in with hashes, numbers and hexadecimal names only.
 _READ: Final = """
 SELECT pg_catalog.json_build_array(extract(epoch FROM pg_catalog.clock_timestamp())::float8, (
@@ -142,11 +150,11 @@ class PostgresBudget:
         """Close the connection."""
         self._closing.set()
         self._is_lost.set()
-        self._close_connection()
+        with self._lock:
+            self._close_connection()
 
     def _close_connection(self) -> None:
-        with self._lock:
-            connection, self._connection = self._connection, None
+        connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
 
@@ -159,27 +167,47 @@ class PostgresBudget:
         if not self._lock.acquire(timeout=ANSWER_WITHIN):
             raise AwayError
         try:
-            if self._connection is None:
-                raise AwayError
-            try:
-                answer = ask(self._connection, _BEGIN + statement, within=ANSWER_WITHIN)
-            except psycopg.Error as exc:
-                self._lose(postgres.failure(exc))
-                raise AwayError from None
-            if answer is None:
-                self._lose(f"the server did not answer within {ANSWER_WITHIN:g} s")
-                raise AwayError
-            return answer
+            for _ in range(2):
+                try:
+                    return self._answer(statement)
+                except _EndedError as exc:  # perhaps because it was idle
+                    reason = str(exc)
+                self._was_tried.wait(ANSWER_WITHIN)
+                if self._connection is None:
+                    break
+            self._warn(reason)
+            raise AwayError
         finally:
             self._lock.release()
 
-    def _lose(self, reason: str) -> None:
+    def _answer(self, statement: str) -> str:
+        """As `_ask`; the lock is held.
+
+        Raises:
+            _EndedError: the connection was ended; another one may answer.
+        """
+        if (connection := self._connection) is None:
+            raise AwayError
+        try:
+            answer = ask(connection, _BEGIN + statement, within=ANSWER_WITHIN)
+        except psycopg.Error as exc:
+            is_ended = connection.pgconn.status != ConnStatus.OK or (exc.sqlstate or "").startswith("57P")
+            self._lose()
+            if is_ended:
+                raise _EndedError(postgres.failure(exc)) from None
+            self._warn(postgres.failure(exc))
+            raise AwayError from None
+        if answer is None:
+            self._lose()
+            self._warn(f"the server did not answer within {ANSWER_WITHIN:g} s")
+            raise AwayError
+        return answer
+
+    def _lose(self) -> None:
         """Give the connection up; the lock is held."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-            self._warn(reason)
-            self._is_lost.set()
+        self._was_tried.clear()
+        self._close_connection()
+        self._is_lost.set()
 
     def _warn(self, reason: str) -> None:
         level = logging.INFO if self._has_warned else logging.WARNING
@@ -200,7 +228,9 @@ class PostgresBudget:
                 connection = self._connected()
             except Exception as exc:  # noqa: BLE001 - whatever it is, the run continues alone
                 if not self._has_warned:
-                    self._warn(_reason(exc))
+                    self._warn(
+                        _reason(exc).removeprefix(f"Setting `{self._setting}`: in {self._schema.name}, ").rstrip(".")
+                    )
                 self._was_tried.set()
             else:
                 self._is_lost.clear()
@@ -208,10 +238,15 @@ class PostgresBudget:
                 self._was_tried.set()
                 if self._has_warned:
                     logger.info("Setting `%s`: %s answers; the rate is shared.", self._setting, self._schema.name)
+                began = time.monotonic()
                 if not self._closing.is_set():
                     self._is_lost.wait()
+                if time.monotonic() > began + AGAIN_AFTER:
+                    continue
+                self._was_tried.set()
             self._closing.wait(AGAIN_AFTER)
-        self._close_connection()
+        with self._lock:
+            self._close_connection()
 
     def _connected(self) -> psycopg.Connection[Any]:
         options = {"connect_timeout": _CONNECT_WITHIN, **postgres.connection_options()}
@@ -236,7 +271,7 @@ class PostgresBudget:
         Raises:
             _UnusableError: it is another version's, or not our own.
         """
-        run("SET LOCAL search_path TO ''")
+        run(_ENTER)
         run("SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(%s, 0))", _SCHEMA)
         if self._schema.make(run):
             run(_TABLE)
@@ -247,10 +282,15 @@ class PostgresBudget:
                 f"the schema {_SCHEMA} when none runs"
             )
         run(_READ.format(name=""))
+        run("UPDATE mailing_rate_budget.accounts SET revision = 0 WHERE false")  # refused where nothing can be written
 
 
 class _UnusableError(Exception):
     """The schema cannot be used; says why."""
+
+
+class _EndedError(Exception):
+    """The connection was ended; says why."""
 
 
 def _reason(error: Exception) -> str:
@@ -266,4 +306,5 @@ def _literal(value: Any) -> str:
         return str(value)
     if isinstance(value, float):
         return repr(value) if math.isfinite(value) else "0"
-    return f"'{msgspec.json.encode(value).decode()}'"
+    names = msgspec.json.encode(value).decode().replace("'", r"\u0027")  # of other processes, or edited by hand
+    return f"'{names}'"

@@ -111,6 +111,14 @@ def lost() -> psycopg.Error:
     return psycopg.errors.ConnectionFailure()
 
 
+def _refused(code: bytes) -> psycopg.Error:
+    """The error of a statement, without the server's message, which may quote values."""
+    try:
+        return psycopg.errors.lookup(code.decode())()
+    except KeyError:
+        return psycopg.OperationalError("a statement was refused")
+
+
 def ask(connection: psycopg.Connection[Any], statement: str, *, within: float) -> str | None:
     """Run a statement outside of the driver; return the first value of its last row, or None without an answer in time.
 
@@ -132,6 +140,6 @@ def ask(connection: psycopg.Connection[Any], statement: str, *, within: float) -
         if result is None:
             return (value or b"").decode()
         if result.status not in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
-            raise psycopg.OperationalError("a statement was refused")
+            raise _refused(result.error_field(pq.DiagnosticField.SQLSTATE) or b"")
         if result.status == pq.ExecStatus.TUPLES_OK:
             value = result.get_value(0, 0)

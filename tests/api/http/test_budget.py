@@ -217,3 +217,13 @@ def test_a_low_rate_grows_after_a_long_time_without_a_request():
     row, lease = budget.take(row, fast, worker="b", now=1900.0, has_succeeded=True)
     assert row.rate <= 0.001 * 2**4
     assert lease.start <= 1900.0 + 120.0
+
+
+@pytest.mark.parametrize(("retry_after", "lasts"), [(None, 0.0), (30.0, 30.0), (7200.0, 3600.0)])
+def test_a_clock_that_is_put_back_prolongs_no_cool_down(retry_after, lasts):
+    limits = Limits(4.0, 0.5, 0.2)
+    row = budget.begin(limits, 10_000.0)
+    row = budget.refuse(row, limits, started=10_000.0, now=10_000.0, retry_after=retry_after)
+    for now in (6400.0, 6400.5):
+        row, lease = budget.take(row, limits, worker="a", now=now)
+        assert lasts <= lease.start - 6400.0 <= lasts + 65

@@ -1,67 +1,23 @@
-"""A pace that processes share: by a store in memory, and by PostgreSQL, which is killed, hangs, and comes back."""
+"""A pace that processes share, by a store in memory."""
 
 from __future__ import annotations
 
-import json
-import signal
-import subprocess
-import sys
-import textwrap
-import time
-from pathlib import Path
+import random
 
 import httpx
-import psycopg
 import pytest
 
 from mailing_api.errors import ConfigurationError, RateLimited
 from mailing_api.http.client import HttpClient
 from mailing_api.http.pace import Pace
 from mailing_api.http.retry import RetryPolicy
-from mailing_api.http.shared_pace import AwayError, Budget
+from mailing_api.http.shared_pace import Budget
 from mailing_api.http.traffic import Traffic
 from mailing_api.mailjet import MailjetClient
 from mailing_api.postgrid import PostgridClient
 from mailing_api.rate_budget import rate_budget
 from mailing_api.ses import SesClient
-from tests.pgbouncer import needs_pgbouncer, pgbouncer
-from tests.postgresql import postgresql_server
-
-ROOT = Path(__file__).parents[3]
-
-
-class Clock:
-    def __init__(self):
-        self.now = 100.0
-
-    def __call__(self):
-        return self.now
-
-    def sleep(self, seconds):
-        self.now += seconds
-
-
-class Memory:
-    """Rows in memory; may be away."""
-
-    def __init__(self, clock):
-        self.clock = clock
-        self.rows = {}
-        self.is_there = True
-
-    def read(self, name):
-        if not self.is_there:
-            raise AwayError
-        return (self.clock() + 5000, *self.rows.get(name, (0, None)))
-
-    def swap(self, name, revision, row):
-        if self.rows.get(name, (0,))[0] != revision:
-            return False
-        self.rows[name] = (revision + 1, row)
-        return True
-
-    def close(self):
-        self.is_there = False
+from tests.shared_paces import Clock, Memory, shared
 
 
 @pytest.fixture
@@ -72,11 +28,6 @@ def clock():
 @pytest.fixture
 def store(clock):
     return Memory(clock)
-
-
-def shared(store, clock, limit=4.0, **options):
-    """The pace of another process."""
-    return Budget(store).share(Pace(limit, clock=clock, sleep=clock.sleep, **options), "provider account")
 
 
 def test_two_processes_share_the_rate(store, clock):
@@ -222,179 +173,120 @@ def test_no_budget_by_default():
     assert rate_budget({}) is None
 
 
-# PostgreSQL
-
-WORKER = """
-import logging, sys, time
-from mailing_api.http.pace import Pace
-from mailing_api.rate_budget import rate_budget
-from mailing_api.storage import postgres_budget
-logging.basicConfig(level=logging.WARNING, format="%(message)s")
-postgres_budget.ANSWER_WITHIN, postgres_budget.AGAIN_AFTER = 0.4, 0.3
-pace = rate_budget({"rate_budget": sys.argv[1]}).share(Pace(40.0), "provider account")
-while True:
-    before = time.monotonic()
-    pace.wait()
-    print(time.monotonic(), time.monotonic() - before, flush=True)
-    pace.succeeded()
-"""
+# Without the store
 
 
-@pytest.fixture
-def workers(tmp_path):
-    started = []
-
-    def start(url, count):
-        for _ in range(count):
-            number = len(started)
-            with (tmp_path / f"{number}.out").open("w") as out, (tmp_path / f"{number}.err").open("w") as err:
-                command = [sys.executable, "-c", textwrap.dedent(WORKER), url]
-                started.append(subprocess.Popen(command, stdout=out, stderr=err, cwd=ROOT))
-        return started
-
-    def calls(number):
-        lines = (tmp_path / f"{number}.out").read_text().splitlines()
-        return [tuple(map(float, line.split())) for line in lines if line.count(".") == 2]
-
-    start.calls = calls
-    start.warnings = lambda number: (tmp_path / f"{number}.err").read_text().splitlines()
-    yield start
-    for process in started:
-        process.kill()
-        process.wait()
+def test_a_cool_down_is_obeyed_without_the_store_by_all_that_knew_it(store, clock):
+    one, two = shared(store, clock, 8.0), shared(store, clock, 8.0)
+    two.wait()
+    one.refused(one.wait(), 600.0)
+    two._look()
+    store.is_there, until = False, clock.now + 600
+    for pace in (one, two):
+        clock.now = until - 600
+        assert until <= pace.wait() <= until + 2
 
 
-@pytest.mark.slow
-def test_processes_share_a_database_that_hangs_and_is_killed_and_live_through_it(workers):
-    with postgresql_server() as server:
-        processes = workers(server.url, 3)
-        while not all(len(workers.calls(number)) > 5 for number in range(3)):
-            time.sleep(0.05)
-
-        def count(seconds):
-            began = time.monotonic()
-            time.sleep(seconds)
-            return (
-                sum(began < at <= began + seconds for number in range(3) for at, _ in workers.calls(number)) / seconds
-            )
-
-        assert 0.8 * 40 <= count(1.5) <= 1.1 * 40
-        processes[2].send_signal(signal.SIGKILL)
-        time.sleep(0.5)
-        assert 0.8 * 40 <= count(1.0) <= 1.1 * 40
-        server.freeze()
-        time.sleep(0.6)
-        assert 3 <= count(1.0) <= 40
-        server.thaw()
-        time.sleep(1.0)
-        assert 0.7 * 40 <= count(1.0) <= 1.1 * 40
-        server.kill()
-        assert 3 <= count(1.0) <= 40
-        server.start()
-        time.sleep(1.5)
-        assert 0.7 * 40 <= count(1.0) <= 1.1 * 40
-        for number in range(2):
-            assert max(waited for _, waited in workers.calls(number)) < 1.5
-            assert [line for line in workers.warnings(number) if "`rate_budget`" in line] == [
-                workers.warnings(number)[0]
-            ]
+@pytest.mark.parametrize("is_connected", [False, True])
+def test_a_cool_down_that_one_met_without_the_store_stops_the_others_when_it_is_back(store, clock, is_connected):
+    one, two = shared(store, clock, 8.0), shared(store, clock, 8.0)
+    start = one.wait()
+    two.wait()
+    store.is_there = False
+    if not is_connected:
+        start = one.wait()
+    one.refused(start, 600.0)
+    until = clock.now + 600
+    store.is_there = True
+    one._take()
+    assert until <= two.wait() <= until + 2
 
 
-@pytest.fixture(scope="module")
-def server():
-    with postgresql_server() as server:
-        yield server
+def test_a_cool_down_outlives_a_failover_to_an_empty_database(store, clock):
+    one, two = shared(store, clock, 8.0), shared(store, clock, 8.0)
+    two.wait()
+    one.refused(one.wait(), 600.0)
+    store.is_there, until = False, clock.now + 600
+    one.refused(clock.now)
+    store.rows.clear()
+    store.is_there = True
+    one._take()
+    assert until <= two.wait() <= until + 2
+    assert two.rate <= 4.0
 
 
-@pytest.mark.slow
-def test_the_row_holds_no_key_and_no_password(server):
-    budget = rate_budget({"rate_budget": server.url})
-    MailjetClient(api_key="canary", secret_key="secret", budget=budget)._http.pace.wait()
-    budget.close()
-    with psycopg.connect(server.url) as connection:
-        [row] = connection.execute("SELECT a::text FROM mailing_rate_budget.accounts AS a").fetchall()
-    assert "canary" not in row[0]
-    assert "mailjet" not in row[0]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("change", ["rate = 'NaN'", "cool_until = 'Infinity'", "workers = '[]'", "rate = 0"])
-def test_a_row_that_was_edited_by_hand_is_replaced(server, change):
-    budget = rate_budget({"rate_budget": server.url.replace("postgresql:", "postgresql+psycopg:")})
-    pace = budget.share(Pace(1000.0), "provider edited")
-    pace.wait()
-    with psycopg.connect(server.url) as connection:
-        connection.execute(f"UPDATE mailing_rate_budget.accounts SET {change}")
+def test_a_rate_that_was_found_outlives_a_failover_to_an_empty_database(store, clock):
+    pace = shared(store, clock, None)
     for _ in range(3):
-        time.sleep(0.11)  # so that the row is read again
-        pace.wait()
-    budget.close()
-    assert 0 < pace.rate <= 1000.0
-    with psycopg.connect(server.url) as connection:
-        connection.execute("DELETE FROM mailing_rate_budget.accounts")
-
-
-def test_a_database_that_cannot_be_reached_is_named_once_without_its_password(caplog):
-    budget = rate_budget({"rate_budget": "postgresql://me:canary@127.0.0.1:9/budget"})
-    budget.share(Pace(1000.0), "provider account").wait()
-    budget.close()
-    [record] = caplog.records
-    assert (record.levelname, "127.0.0.1/budget" in caplog.text, "canary" in caplog.text) == ("WARNING", True, False)
-
-
-@pytest.mark.slow
-def test_another_version_is_not_touched_and_named(server, caplog):
-    with psycopg.connect(server.url, autocommit=True) as connection:
-        rate_budget({"rate_budget": server.url}).close()
-        connection.execute("COMMENT ON SCHEMA mailing_rate_budget IS 'rate budget 2'")
-        try:
-            budget = rate_budget({"rate_budget": server.url})
-            pace = budget.share(Pace(100.0), "provider other")
-            pace.wait()
-            budget.close()
-            assert "another version" in caplog.text
-            assert pace.rate == 50.0
-            rows = connection.execute("SELECT name FROM mailing_rate_budget.accounts").fetchall()
-            assert len(rows) <= 1
-        finally:
-            connection.execute("COMMENT ON SCHEMA mailing_rate_budget IS 'rate budget 1'")
-
-
-@pytest.mark.slow
-def test_a_dropped_table_is_named_once_and_the_run_continues_alone(server, caplog):
-    budget = rate_budget({"rate_budget": server.url})
-    pace = budget.share(Pace(100.0), "provider dropped")
+        pace.refused(pace.wait())
+    assert pace.rate == 0.5
+    store.is_there = False
     pace.wait()
-    with psycopg.connect(server.url) as connection:
-        connection.execute("ALTER TABLE mailing_rate_budget.accounts RENAME TO elsewhere")
-    try:
-        for _ in range(20):
-            pace.wait()
-        assert pace.rate == 50.0
-        budget.close()
-        rate_budget({"rate_budget": server.url}).close()
-        assert [record.levelname for record in caplog.records].count("WARNING") == 2  # one by each
-        assert "changed or dropped" in caplog.text
-    finally:
-        with psycopg.connect(server.url) as connection:
-            connection.execute("ALTER TABLE mailing_rate_budget.elsewhere RENAME TO accounts")
+    store.rows.clear()
+    store.is_there = True
+    pace.wait()
+    assert pace.rate == 0.5
 
 
-@pytest.mark.slow
-@needs_pgbouncer
-def test_a_pooler_in_transaction_mode_is_no_hindrance(server):
-    with pgbouncer(server.url, pool_mode="transaction", default_pool_size=2) as url:
-        budgets = [rate_budget({"rate_budget": url}) for _ in range(3)]
-        paces = [budget.share(Pace(200.0), "provider pooled") for budget in budgets]
-        began = time.monotonic()
-        for _ in range(20):
-            for pace in paces:
-                pace.wait()
-        assert 0.25 < time.monotonic() - began < 2
-        assert all(budget._store.is_there for budget in budgets)
-        for budget in budgets:
-            budget.close()
-    with psycopg.connect(server.url) as connection:
-        assert connection.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone() == (0,)
-        [(workers,)] = connection.execute("SELECT workers FROM mailing_rate_budget.accounts ORDER BY rate DESC LIMIT 1")
-    assert len(workers if isinstance(workers, dict) else json.loads(workers)) == 3
+def test_refusals_without_the_store_are_remembered_over_attempts_to_share(store, clock):
+    pace = shared(store, clock, None)
+    store.swap = lambda *_: False
+    starts = []
+    for _ in range(12):
+        starts.append(pace.wait())
+        pace.refused(starts[-1])
+    assert pace.rate == 0.2
+    assert starts[-1] - starts[6] >= 5 / 0.2 - 1
+
+
+def test_who_never_saw_a_row_begins_carefully_and_who_saw_one_takes_its_share(store, clock):
+    for pace in [shared(store, clock, 8.0) for _ in range(9)]:
+        pace.wait()
+    store.swap = lambda *_: False
+    late = shared(store, clock, 8.0)
+    late.wait()
+    assert late.rate == pytest.approx(0.4)  # half of a tenth
+    store.is_there = False
+    unknown = shared(store, clock, None)
+    unknown.wait()
+    assert unknown.rate == 2.0
+
+
+def test_processes_that_lose_the_store_together_do_not_begin_together(store, clock):
+    random.seed(1)
+    paces = [shared(store, clock, 8.0) for _ in range(40)]
+    for pace in paces * 2:
+        pace.wait()
+    store.is_there, began = False, clock.now
+    starts = []
+    for pace in paces:
+        clock.now = began
+        starts.append(pace.wait() - began)
+    assert len([at for at in starts if at < 1]) < 10
+
+
+@pytest.mark.parametrize("jump", [-3600, 3600])
+def test_a_lease_ends_with_the_clock_that_it_is_of(store, clock, jump):
+    one, two = shared(store, clock, 2.0), shared(store, clock, 2.0)
+    one.refused(one.wait())
+    two.wait()
+    one._take()
+    store.offset += jump
+    one.refused(clock.now - 50)  # changes nothing: it began before the rate was lowered
+    began = clock.now
+    one.wait()
+    assert clock.now - began < 70
+
+
+@pytest.mark.parametrize("jump", [-3600, 3600])
+def test_a_cool_down_lasts_as_long_as_before_if_the_clock_is_put_forward_or_back(store, clock, jump):
+    one, two = shared(store, clock, 8.0), shared(store, clock, 8.0)
+    two.wait()
+    one.refused(one.wait(), 300.0)
+    until = clock.now + 300
+    for pace in (one, two):
+        pace._take()
+    clock.sleep(20)
+    store.offset += jump
+    for pace in (one, two):
+        assert until <= pace.wait() <= until + 120
