@@ -10,6 +10,7 @@ import textwrap
 import time
 from contextlib import closing
 from pathlib import Path
+from threading import Timer
 
 import psycopg
 import pytest
@@ -216,16 +217,18 @@ def sql(server):
     "setting",
     [
         "idle_session_timeout = '50ms'",
-        "statement_timeout = '1ms'",
-        "lock_timeout = '1ms'",
-        "idle_in_transaction_session_timeout = '1ms'",
+        "statement_timeout = '100ms'",
+        "lock_timeout = '100ms'",
         "extra_float_digits = -15",
         "standard_conforming_strings = off",
     ],
 )
 def test_settings_of_the_role_do_not_hinder_sharing(server, sql, caplog, monkeypatch, setting):
     monkeypatch.setattr("mailing_api.storage.postgres_budget.AGAIN_AFTER", 0.1)
+    other = psycopg.connect(server.url)  # begins at the same moment, and takes its time
+    other.execute("SELECT pg_advisory_xact_lock(hashtextextended('mailing_rate_budget', 0))")
     sql(f"ALTER ROLE postgres SET {setting}")
+    Timer(0.3, other.close).start()
     with closing(rate_budget({"rate_budget": server.url})) as budget:
         pace = budget.share(Pace(100.0), f"provider {setting}")
         for _ in range(3):
