@@ -11,13 +11,14 @@ from typing import Any
 
 from mailing_api.counted import counted
 from mailing_api.settings import duration, positive
+from mailing_api.storage.folders import delete_old
 from target_mailing.declared_settings import value_of
 from target_mailing.foresight.foresight import Foresight
 from target_mailing.foresight.rejects import UnwrittenRejects
 from target_mailing.journal.copied import CopiedStore
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.open_rejects import KEPT
-from target_mailing.journal.rejects_file import Rejects, RejectsFile, delete_old
+from target_mailing.journal.rejects_file import NAMES, Rejects, RejectsFile
 from target_mailing.journal.stores import FileStore, MemoryStore, PostgresStore, Store
 from target_mailing.places import journal_hash_key, refuse_missing_journal
 
@@ -27,7 +28,7 @@ logger = logging.getLogger("target-mailing")
 
 
 def open_memory(
-    config: Mapping[str, Any], store: Store, rejects_folder: Path, *, foresight: Foresight | None
+    config: Mapping[str, Any], store: Store, rejects_folder: Path, *, run: str, foresight: Foresight | None
 ) -> tuple[Journal, Rejects]:
     """Open the journal, and choose the place of the rejects.
 
@@ -35,6 +36,7 @@ def open_memory(
         config: the plugin's settings.
         store: the place of the journal; a plan works on a copy.
         rejects_folder: the folder of the rejects files; a plan writes none.
+        run: the ID of the run, after which the rejects file is named.
         foresight: of a plan, which writes nothing.
 
     Raises:
@@ -58,7 +60,7 @@ def open_memory(
         if is_plan and isinstance(store, (FileStore, PostgresStore)):
             store = CopiedStore(store)
         journal = opened.enter_context(closing(Journal(store, hash_key=hash_key)))
-        rejects: Rejects = UnwrittenRejects(foresight) if foresight is not None else RejectsFile(rejects_folder)
+        rejects: Rejects = UnwrittenRejects(foresight) if foresight is not None else RejectsFile(rejects_folder, run)
         if not is_plan:
             _tell(config, journal, is_kept=not isinstance(store, MemoryStore))
             _put_in_order(config, journal, hash_key, rejects_folder)
@@ -88,7 +90,7 @@ def _put_in_order(config: Mapping[str, Any], journal: Journal, hash_key: str | N
     if hash_key is not None and journal.seal(hash_key):
         logger.info("Setting `journal_hash_key`: the journal adopted it, and needs it from now on")
     if (kept := _rejects_keep(config)) is not None:
-        deleted = delete_old(rejects_folder, time.time() - kept)
+        deleted = delete_old(rejects_folder, NAMES, time.time() - kept)
         if deleted:
             text = counted(deleted, "older rejects file was", "older rejects files were")
             logger.info("Setting `rejects_keep`: %s deleted", text)

@@ -59,4 +59,11 @@ MODE_SETTINGS: Final = (
         description="A page about each run, in HTML and in Markdown: a folder, in which each run has its own, or a "
         "file such as report.html, which each run replaces. Only their owner may read them.",
     ),
+    Setting(
+        name="report_keep",
+        title="Reports kept",
+        description="How long reports in a folder are kept: seconds, or ISO 8601 such as P30D. A run that has written "
+        "its own deletes older ones of runs and plans. Unset: none is deleted.",
+        type=["number", "string"],
+    ),
 )

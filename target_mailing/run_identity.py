@@ -12,7 +12,10 @@ import msgspec
 
 from mailing_api.values import timestamp_of
 
-__all__ = ["AboutRun", "about_run", "exit_code", "run_id_at"]
+__all__ = ["RUN_ID", "AboutRun", "about_run", "exit_code", "run_id_at"]
+
+#: A pattern of the IDs of runs.
+RUN_ID: Final = r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{8}"
 
 _UNPUNCTUATED: Final = str.maketrans("", "", "-:")
 

@@ -47,7 +47,7 @@ from target_mailing.journal.retried import Selection
 from target_mailing.journal.stores import Store
 from target_mailing.lines import InputError
 from target_mailing.memory import open_memory
-from target_mailing.past_runs.recorder import open_notes, totals_of
+from target_mailing.past_runs.recorder import NoNotes, open_notes, totals_of
 from target_mailing.places import journal_hash_key, journal_store, refuse_missing_journal, rejects_folder
 from target_mailing.plan.report import PlanReport
 from target_mailing.registry import SETTINGS, chosen
@@ -128,14 +128,16 @@ class TargetMailing(MailingPlugin, Target):
             opened.push(report.end)
             self._planned = foresight = self._foresight(router)
             store, folder = self._places(router)
-            journal, rejects = open_memory(self.config, store, folder, foresight=foresight)
+            journal, rejects = open_memory(self.config, store, folder, run=about.run_id, foresight=foresight)
             router.lists = locks = ListLocks(locks_folder(), journal, leaves_note=foresight is None)
             for one in (journal, rejects, locks):
                 opened.enter_context(closing(one))
             retried = retried_rejects(journal, self._selection, run=about.run_id)
             history = open_history(self.config, folder, about, is_plan=foresight is not None)
             report.listen(history)
-            notes = open_notes(self.config, journal, about, history, is_plan=foresight is not None, words_of=_words_of)
+            notes = NoNotes()
+            if foresight is None:
+                notes = open_notes(self.config, journal, about, history, report=report.page, words_of=_words_of)
             opened.push(notes.end)
             opened.push(history.end)
             self._run = run = Run(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
+import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from tempfile import mkdtemp
 
-__all__ = ["NoHomeError", "expanded", "is_there", "make_private", "state_folder", "unmakable"]
+__all__ = ["NoHomeError", "delete_old", "expanded", "is_there", "make_private", "state_folder", "unmakable"]
 
 
 class NoHomeError(Exception):
@@ -70,6 +73,34 @@ def is_there(path: Path) -> bool:
     except (OSError, ValueError):
         return False
     return True
+
+
+def delete_old(folder: Path, names: re.Pattern[str], before: float) -> int:
+    """Delete files of a folder that have such a name as a whole, last written before a time; never links or others.
+
+    Args:
+        folder: with the files; it may be missing.
+        names: of the files that may be deleted.
+        before: Unix seconds.
+
+    Returns:
+        How many were deleted.
+    """
+    deleted = 0
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if names.fullmatch(path.name):
+                deleted += _is_deleted(path, before)
+    return deleted
+
+
+def _is_deleted(path: Path, before: float) -> bool:
+    with suppress(OSError):
+        status = path.lstat()
+        if stat.S_ISREG(status.st_mode) and status.st_mtime < before:
+            path.unlink()
+            return True
+    return False
 
 
 def unmakable(path: Path) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-import stat
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from mailing_api.storage.folders import make_private
+from target_mailing.run_identity import RUN_ID
 
-__all__ = ["HistoryFile", "complete_left", "delete_old"]
+__all__ = ["NAMES", "HistoryFile", "complete_left"]
 
+#: The names of files of runs that have ended.
+NAMES: Final = re.compile(rf"history-{RUN_ID}\.singer")
 _PATTERN: Final = "history-*.singer"
 #: The suffix of the file of a run that has not ended.
 _OPEN: Final = ".part"
@@ -101,18 +104,6 @@ def complete_left(folder: Path) -> int:
             elif time.time() - os.fstat(file).st_mtime > _ABANDONED:
                 path.unlink()
     return completed
-
-
-def delete_old(folder: Path, before: float) -> int:
-    """Delete the files of runs that ended before this time (Unix seconds); returns how many."""
-    deleted = 0
-    for path in folder.glob(_PATTERN):
-        with suppress(OSError):
-            status = path.lstat()
-            if stat.S_ISREG(status.st_mode) and status.st_mtime < before:
-                path.unlink()
-                deleted += 1
-    return deleted
 
 
 @contextmanager

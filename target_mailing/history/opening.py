@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from mailing_api.counted import counted
 from mailing_api.settings import duration, positive
-from mailing_api.storage.folders import is_there, unmakable
+from mailing_api.storage.folders import delete_old, is_there, unmakable
 from target_mailing.declared_settings import value_of
-from target_mailing.history.file import complete_left, delete_old
+from target_mailing.history.file import NAMES, complete_left
 from target_mailing.history.history import RunHistory
 from target_mailing.places import place_of
 from target_mailing.run_events import History
@@ -55,7 +55,7 @@ def open_history(config: Mapping[str, Any], rejects: Path, about: AboutRun, *, i
     with suppress(OSError):
         if completed := complete_left(folder):
             logger.info("%s of killed runs completed", counted(completed, "history file", "history files"))
-        if deleted := delete_old(folder, time.time() - history_keep(config)):
+        if deleted := delete_old(folder, NAMES, time.time() - history_keep(config)):
             text = counted(deleted, "older history file was", "older history files were")
             logger.info("Setting `history_keep`: %s deleted", text)
     return RunHistory(folder, about)

@@ -35,6 +35,8 @@ class RunTotals(msgspec.Struct, frozen=True, kw_only=True):
         seconds_waited: for turns and retries.
         jobs: submitted or followed.
         rejects: rows by rejects file that has them, where these are not too many.
+        streams: by stream and the list where its rows went, rows by outcome; where these are not too many.
+        report: the page of its report, written when it ends; None for none.
     """
 
     outcomes: Mapping[str, int] = {}
@@ -46,6 +48,8 @@ class RunTotals(msgspec.Struct, frozen=True, kw_only=True):
     seconds_waited: float = 0.0
     jobs: int = 0
     rejects: Mapping[str, int] = {}
+    streams: Mapping[str, Mapping[str, int]] = {}
+    report: str | None = None
 
     @property
     def rows(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import stat
+import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,13 +21,14 @@ from mailing_api.storage.folders import is_there, make_private, unmakable
 from mailing_api.values import timestamp_of
 from target_mailing.journal.journal import Journal, Reject
 from target_mailing.lines import REJECT_COLUMNS
+from target_mailing.run_identity import RUN_ID
 
 __all__ = [
+    "NAMES",
     "REJECT_PROPERTIES",
     "Rejects",
     "RejectsFile",
     "check_folder",
-    "delete_old",
     "key_properties",
     "write_pending",
 ]
@@ -35,6 +36,9 @@ __all__ = [
 #: The member of the file's SCHEMAs that names the stream's key. As `key_properties` it would make other targets refuse
 #: rows that were rejected because their key is missing, and overwrite a reject by the next one with the same key.
 _KEYS = "x-key-properties"
+
+#: The names of rejects files: of runs, and of the processes of runs of earlier versions.
+NAMES: Final = re.compile(rf"rejects-({RUN_ID}|\d{{8}}T\d{{6}}\.\d{{6}}-\d+)\.singer")
 
 _SAFE = os.O_CREAT | os.O_NOFOLLOW | os.O_WRONLY | os.O_CLOEXEC
 
@@ -86,8 +90,12 @@ class RejectsFile:
         earlier: rejects of this run that are in files of earlier runs, by file.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, run: str) -> None:
         """Choose the file's name.
+
+        Args:
+            folder: of the rejects files; it is made.
+            run: the ID of the run, after which the file is named.
 
         Raises:
             ConfigurationError: the folder cannot be written.
@@ -100,8 +108,7 @@ class RejectsFile:
         #: Columns of the SCHEMA last written, by stream.
         self._declared: dict[str, int] = {}
         self._file: BinaryIO | None = None
-        moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
-        self.path = folder.absolute() / f"rejects-{moment}-{os.getpid()}.singer"
+        self.path = folder.absolute() / f"rejects-{run}.singer"
         try:
             make_private(folder)
             os.close(os.open(self.path, _SAFE | os.O_EXCL, 0o600))
@@ -199,25 +206,13 @@ def check_folder(folder: Path) -> str:
         ConfigurationError: it cannot be written or made.
     """
     if is_there(folder):
-        RejectsFile(folder).close()
+        RejectsFile(folder, f"check-{os.getpid()}").close()
         return f"{folder} can be written"
     if reason := unmakable(folder):
         raise ConfigurationError(
             f"Setting `rejects_path`: {folder} could not be made ({reason}). Choose another place."
         )
     return f"{folder} would be created"
-
-
-def delete_old(folder: Path, before: float) -> int:
-    """Delete the rejects files of a folder last written before this time (Unix seconds); returns how many."""
-    deleted = 0
-    for path in folder.glob("rejects-*.singer"):
-        with suppress(OSError):
-            status = path.lstat()
-            if stat.S_ISREG(status.st_mode) and status.st_mtime < before:
-                path.unlink()
-                deleted += 1
-    return deleted
 
 
 def key_properties(schema: Mapping[str, Any], declared: Sequence[str] | None) -> Sequence[str]:

@@ -176,6 +176,7 @@ def _files_of(run: PastRun) -> Iterator[Fact]:
         for file, rows in run.totals.rejects.items()
     ]
     yield "rejects", rejects or ["none"]
+    yield "report", [_report_of(run)]
 
 
 def _history_of(run: PastRun) -> str:
@@ -188,3 +189,13 @@ def _history_of(run: PastRun) -> str:
     return (
         unbroken(part) if part.exists() else f"{unbroken(path)} (not there: loaded away, or older than `history_keep`)"
     )
+
+
+def _report_of(run: PastRun) -> str:
+    if run.totals.report is None:
+        return "none (`report_path` was unset)"
+    path = Path(run.totals.report)
+    if not path.exists():
+        why = "written when the run ends" if run.ended_at is None else "moved away, or older than `report_keep`"
+        return f"{unbroken(path)} (not there: {why})"
+    return unbroken(path) if run.run_id in path.name else f"{unbroken(path)} (each run replaces it)"

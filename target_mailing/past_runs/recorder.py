@@ -6,6 +6,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -20,7 +21,7 @@ from target_mailing.router import Router
 from target_mailing.run import Run
 from target_mailing.run_events import History, Job
 from target_mailing.run_identity import AboutRun, exit_code, run_id_at
-from target_mailing.run_report import run_totals
+from target_mailing.run_report import parts_of, run_totals
 
 __all__ = ["NoNotes", "RunNotes", "open_notes", "totals_of"]
 
@@ -34,6 +35,8 @@ MOST_OF_A_RUN: Final = 1000
 _EVERY: Final = 10.0
 #: Rejects files of a run that are noted, those with most rows.
 _MOST_FILES: Final = 5
+#: Streams of a run that are noted, the first, each with a list.
+_MOST_STREAMS: Final = 20
 #: How a sentence ends. The first one of an error says what is wrong; those that follow may name rows.
 _SENTENCE_ENDS: Final = re.compile(r"(?<=[.!?]) (?=[A-Z])")
 
@@ -62,6 +65,7 @@ class RunNotes(NoNotes):
         about: AboutRun,
         history: History,
         *,
+        report: str | None,
         keep: float,
         words_of: Callable[[Exception], str],
     ) -> None:
@@ -71,6 +75,7 @@ class RunNotes(NoNotes):
             past_runs: of the journal.
             about: the run.
             history: reports its jobs.
+            report: the page of its report; None for none.
             keep: seconds for which older runs are remembered.
             words_of: the message of an error, as the log has it.
         """
@@ -84,6 +89,7 @@ class RunNotes(NoNotes):
             version=about.version,
             history=None if history.path is None else str(history.path),
             started_at=about.began_at,
+            totals=RunTotals(report=report),
         )
         self._jobs = 0
         #: Batch and ID of those that are noted, or will be.
@@ -113,7 +119,7 @@ class RunNotes(NoNotes):
             self._note(logging.DEBUG)
 
     def _note(self, level: int) -> None:
-        totals = msgspec.structs.replace(self.totals(), jobs=self._jobs)
+        totals = msgspec.structs.replace(self.totals(), jobs=self._jobs, report=self._run.totals.report)
         self._run = msgspec.structs.replace(self._run, totals=totals)
         self._noted_at = time.monotonic()
         self._guarded(lambda: self._past_runs.note(self._run, self._changed.values()), level)
@@ -133,17 +139,18 @@ def open_notes(
     about: AboutRun,
     history: History,
     *,
-    is_plan: bool,
+    report: str | None,
     words_of: Callable[[Exception], str],
 ) -> NoNotes:
-    """Note that a run begins, unless it is a plan, or its journal ends with it; arguments as of `RunNotes`.
+    """Note that a run begins, unless its journal ends with it; arguments as of `RunNotes`.
 
     Raises:
         ConfigurationError: `history_keep` is no time.
     """
-    if is_plan or not journal.name:
+    if not journal.name:
         return NoNotes()
-    return RunNotes(journal.past_runs, about, history, keep=history_keep(config), words_of=words_of)
+    keep = history_keep(config)
+    return RunNotes(journal.past_runs, about, history, report=report, keep=keep, words_of=words_of)
 
 
 def totals_of(run: Run, router: Router, rejects: Rejects) -> RunTotals:
@@ -151,6 +158,8 @@ def totals_of(run: Run, router: Router, rejects: Rejects) -> RunTotals:
     fields, outcomes = run_totals(run, router), run.outcomes
     files = {str(rejects.path): rejects.rows - rejects.left, **rejects.earlier}
     most = sorted(files.items(), key=lambda file: -file[1])[:_MOST_FILES]
+    parts = ((part.title, part.tally.counts) for part in parts_of(run, router))
+    streams = ((title, {str(outcome): rows for outcome, rows in counts.items() if rows}) for title, counts in parts)
     counts = {name: count for name, count in fields.items() if isinstance(count, int) and count}
     return RunTotals(
         outcomes={str(outcome): rows for outcome, rows in outcomes.counts.items() if rows},
@@ -161,6 +170,7 @@ def totals_of(run: Run, router: Router, rejects: Rejects) -> RunTotals:
         throttled=fields["throttled"],
         seconds_waited=fields["seconds_waited"],
         rejects={file: rows for file, rows in most if rows},
+        streams=dict(islice(streams, _MOST_STREAMS)),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
@@ -60,6 +60,9 @@ def run_lines(run: PastRun, jobs: Sequence[PastJob], holder: str | None, files: 
     yield from map(shown, table(_numbers(run.totals)))
     yield ""
     yield from section("Files", files)
+    if run.totals.streams:
+        yield ""
+        yield from listing("Streams", map(_stream, run.totals.streams.items()))
     if run.totals.jobs or jobs:
         yield ""
         yield from listing("Jobs", _jobs(run, jobs))
@@ -130,6 +133,14 @@ def _tally_of(totals: RunTotals) -> Tally:
         tally.absent[outcome] = totals.events.get(f"absent_{outcome}", 0)
     tally.former_removed = totals.events.get("former_removed", 0)
     return tally
+
+
+def _stream(stream: tuple[str, Mapping[str, int]]) -> str:
+    title, outcomes = stream
+    most_first = sorted(outcomes.items(), key=lambda one: (-one[1], one[0]))
+    parts = ", ".join(f"{rows:,} {outcome}" for outcome, rows in most_first)
+    rows = counted(sum(outcomes.values()), "row")
+    return f"{title}: {rows}{': ' if parts else ''}{parts}"
 
 
 def _jobs(run: PastRun, jobs: Sequence[PastJob]) -> Iterator[str]:

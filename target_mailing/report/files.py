@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.storage.folders import is_there, unmakable
+from mailing_api.settings import duration, positive
+from mailing_api.storage.folders import delete_old, is_there, unmakable
 from mailing_api.storage.result_files import begin_draft, beginning
 from target_mailing.declared_settings import value_of
 from target_mailing.places import place_of
+from target_mailing.run_identity import RUN_ID
 
-__all__ = ["HTML_BEGINS", "MARKDOWN_BEGINS", "ReportFiles", "check_report"]
+__all__ = ["HTML_BEGINS", "MARKDOWN_BEGINS", "ReportFiles", "check_report", "report_keep"]
 
 #: How the files begin, so that they are recognised.
 HTML_BEGINS: Final = "<!doctype html>\n<!-- report of target-mailing -->"
 MARKDOWN_BEGINS: Final = "<!-- report of target-mailing -->"
+
+
+#: The names of the files of runs in a folder.
+_PAGE: Final = re.compile(rf"(report|plan)-{RUN_ID}\.html")
+_MARKDOWN: Final = re.compile(rf"(report|plan)-{RUN_ID}\.md")
 
 
 class ReportFiles:
@@ -37,6 +45,7 @@ class ReportFiles:
         Raises:
             ConfigurationError: a file has such a name that is no report.
         """
+        self._folder = None if _is_file(place) else place
         if not _is_file(place):
             page = place / f"{'plan' if is_plan else 'report'}-{run_id}.html"
         else:
@@ -46,6 +55,20 @@ class ReportFiles:
         self.markdown = (page if is_markdown else page.with_suffix(".md")).absolute()
         for path, begins in ((self.html, HTML_BEGINS), (self.markdown, MARKDOWN_BEGINS)):
             _check_replaceable(path, begins.encode())
+
+    def delete_old(self, before: float) -> int:
+        """Delete the reports of other runs and plans in the folder, if it is one, last written before this time.
+
+        Args:
+            before: Unix seconds.
+
+        Returns:
+            How many pages were deleted, each with its form in Markdown.
+        """
+        if self._folder is None:
+            return 0
+        delete_old(self._folder, _MARKDOWN, before)
+        return delete_old(self._folder, _PAGE, before)
 
     def write(self, html: str, markdown: str) -> None:
         """Replace the files; each of them is whole at any time.
@@ -65,12 +88,23 @@ class ReportFiles:
                 raise
 
 
+def report_keep(config: Mapping[str, Any]) -> float | None:
+    """How long reports in a folder are kept, in seconds; None for ever.
+
+    Raises:
+        ConfigurationError: it is no such time.
+    """
+    kept = value_of("report_keep", config)
+    return None if kept is None else float(positive("report_keep", duration("report_keep", kept)))
+
+
 def check_report(config: Mapping[str, Any]) -> str | None:
     """A sentence about the place of the reports; None for none. Nothing is made, and no run fails for want of it.
 
     Raises:
-        ConfigurationError: no file can have its name, or another file has it.
+        ConfigurationError: no file can have its name, another file has it, or `report_keep` is no time.
     """
+    report_keep(config)
     path = value_of("report_path", config)
     if path is None:
         return None

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from mailing_api.counted import signal_in_words
+from mailing_api.counted import counted, signal_in_words
 from mailing_api.errors import ConfigurationError
 from mailing_api.process.log_filter import safe_line
 from target_mailing.declared_settings import value_of
@@ -16,7 +16,7 @@ from target_mailing.journal.rejects_file import Rejects
 from target_mailing.journal.store import JournalHeldError
 from target_mailing.places import place_of
 from target_mailing.report.contents import Contents, Head, contents, nothing
-from target_mailing.report.files import ReportFiles
+from target_mailing.report.files import ReportFiles, report_keep
 from target_mailing.report.job_log import JobLog
 from target_mailing.report.series import Series
 from target_mailing.router import Router
@@ -34,7 +34,13 @@ _NOT_BEGUN: Final = (ConfigurationError, JournalHeldError)
 
 
 class NoReport:
-    """What happens to a run without a report: nothing."""
+    """What happens to a run without a report: nothing.
+
+    Attributes:
+        page: the page of the report; None for none.
+    """
+
+    page: str | None = None
 
     def listen(self, history: History) -> None:
         """Learn of the jobs that the run tells its history."""
@@ -61,7 +67,7 @@ class Report(NoReport):
             words_of: the message of an error.
 
         Raises:
-            ConfigurationError: another file is at its place.
+            ConfigurationError: another file is at its place, or `report_keep` is no time.
         """
         self._config = config
         self._router = router
@@ -72,6 +78,8 @@ class Report(NoReport):
         self._is_plan = value_of("mode", config) == "plan"
         place = place_of("report_path", value_of("report_path", config))
         self._files = ReportFiles(place, self._run_id, is_plan=self._is_plan)
+        self._keep = report_keep(config)
+        self.page = str(self._files.html)
         self._jobs = JobLog()
         self._series = Series()
         self._history = History()
@@ -108,6 +116,7 @@ class Report(NoReport):
             logger.warning("Setting `report_path`: this run has no report. %s", self._words_of(exc))
         else:
             logger.info("Report: %s, and %s for CI job summaries", self._files.html, self._files.markdown.name)
+            self._delete_old()
 
     def _write(self, failure: type[BaseException] | None, error: BaseException | None) -> None:
         from target_mailing.report.markdown import markdown  # noqa: PLC0415 - few runs need it
@@ -121,6 +130,12 @@ class Report(NoReport):
             self._series.add(max(ended - self._began, 0.0), self._run.progress.look())
             told = self._contents(head, self._run, self._rejects)
         self._files.write(html(told), markdown(told))
+
+    def _delete_old(self) -> None:
+        if self._keep is None:
+            return
+        if deleted := self._files.delete_old(time.time() - self._keep):
+            logger.info("Setting `report_keep`: %s deleted", counted(deleted, "older report was", "older reports were"))
 
     def _contents(self, head: Head, run: Run, rejects: Rejects) -> Contents:
         return contents(

@@ -344,7 +344,7 @@ def test_p9_a_lock_that_cannot_be_asked_for_erases_nothing(mailjet, monkeypatch)
 
 
 def test_a_run_locks_its_rejects_file(tmp_path):
-    file = rejects_file.RejectsFile(tmp_path)
+    file = rejects_file.RejectsFile(tmp_path, "run")
     file.write([rejects_file.Reject("people", b"{}", "wrong_type", "", None, 1, time.time())])
     with file.path.open("rb") as other, pytest.raises(BlockingIOError):
         fcntl.flock(other, fcntl.LOCK_SH | fcntl.LOCK_NB)

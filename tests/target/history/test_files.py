@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_mailing.history.file import HistoryFile, complete_left, delete_old
+from mailing_api.storage.folders import delete_old
+from target_mailing.history.file import NAMES, HistoryFile, complete_left
 
 
 def names(folder):
@@ -91,8 +92,12 @@ def test_a_piece_that_does_not_fit_is_taken_back(tmp_path, monkeypatch):
 
 
 def test_old_files_are_deleted(tmp_path):
-    for name, age in (("history-old.singer", 99), ("history-new.singer", 1), ("mine.singer", 99)):
+    run, of_others = "20261130T191954.091295Z-097aab62", ["history-mine.singer", "mine.singer"]
+    old, new = f"history-{run}.singer", f"history-{run[:-1]}3.singer"
+    for name, age in ((old, 99), (new, 1), *((name, 99) for name in of_others)):
         (tmp_path / name).write_bytes(b"")
         os.utime(tmp_path / name, (1000 - age, 1000 - age))
-    assert delete_old(tmp_path, 990) == 1
-    assert names(tmp_path) == ["history-new.singer", "mine.singer"]
+    (tmp_path / old.replace("097", "197")).symlink_to(tmp_path / "mine.singer")
+    assert delete_old(tmp_path, NAMES, 990) == 1
+    assert names(tmp_path) == sorted([new, *of_others, old.replace("097", "197")])
+    assert delete_old(tmp_path / "missing", NAMES, 990) == 0

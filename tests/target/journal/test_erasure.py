@@ -112,9 +112,19 @@ def test_rejects_files_are_kept_for_as_long_as_the_setting_says(mailjet, keep, l
     assert mailjet.deliver([schema(), person(1, email="none"), state(1)]).error is None
     (old,) = folder.iterdir()
     os.utime(old, (0, 0))
-    other = folder / "notes.txt"
-    other.write_text("mine")
-    os.utime(other, (0, 0))
+    others = [folder / "notes.txt", old.with_stem(f"{old.stem}-corrected")]
+    for other in others:
+        other.write_text("mine")
+        os.utime(other, (0, 0))
     assert mailjet.deliver([schema(), person(2, email="none"), state(1)], rejects_keep=keep).error is None
-    assert len(list(folder.glob("rejects-*"))) == left
-    assert other.exists()
+    assert len({*folder.iterdir()} - {*others}) == left
+    assert all(other.exists() for other in others)
+
+
+def test_rejects_files_of_earlier_versions_are_deleted_too(mailjet):
+    old = mailjet.folder / "rejects" / "rejects-20260121T024844.105731-27533.singer"
+    old.parent.mkdir()
+    old.write_text("")
+    os.utime(old, (0, 0))
+    mailjet.deliver([schema(), state(1)], rejects_keep="P30D")
+    assert not old.exists()

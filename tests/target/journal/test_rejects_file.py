@@ -133,7 +133,7 @@ def test_p9_a_full_disk_under_the_rejects_file_is_told_as_such_and_the_rest_is_c
 
 
 def test_p7_nothing_is_written_into_a_file_that_somebody_else_made(tmp_path):
-    file = RejectsFile(tmp_path)
+    file = RejectsFile(tmp_path, "run")
     file.path.write_text("somebody else's")
     with closing(file), pytest.raises(ConfigurationError, match="File exists"):
         file.write([Reject("people", b"{}", "bad_address", "no address", None, 1, 0.0)])

@@ -127,6 +127,25 @@ def test_runs_are_remembered_with_or_without_history_files(mailjet, path):
         assert "not there: loaded away" in told(mailjet, "last")
 
 
+def test_the_files_of_a_run_have_its_name_and_its_streams_are_told(mailjet):
+    rows = [schema(), *people(range(6)), person(7, email="no"), schema("others"), person(40, stream="others"), state(1)]
+    reports = mailjet.folder / "reports"
+    mailjet.deliver(rows, report_path=str(reports))
+    run = remembered(mailjet)[0][0].run_id
+    text = told(mailjet, run)
+    for name in (f"history-{run}.singer", f"rejects-{run}.singer", f"reports/report-{run}.html"):
+        assert f"/{name}" in text
+    assert "people to Spring readers: 7 rows: 6 delivered, 1 rejected" in " ".join(text.split())
+    assert "others to Spring readers: 1 row: 1 delivered" in " ".join(text.split())
+    for path in reports.iterdir():
+        path.unlink()
+    assert "(not there: moved away, or older than `report_keep`)" in " ".join(told(mailjet, run).split())
+    mailjet.deliver(rows, report_path=str(mailjet.folder / "page.html"))
+    assert "page.html (each run replaces it)" in " ".join(told(mailjet, "last").split())
+    mailjet.deliver(rows)
+    assert "report none (`report_path` was unset)" in " ".join(told(mailjet, "last").split())
+
+
 def test_a_failed_run_has_its_error(mailjet):
     mailjet.deliver([schema(), person(1, email="no"), state(1)], max_rejected="0")
     assert [line.split()[-1] for line in told(mailjet).splitlines() if line.startswith("20")] == ["1"]
@@ -198,6 +217,7 @@ TOTALS = st.builds(
     events=st.dictionaries(st.sampled_from(["rows_held", "rows_without_outcome", "absent_delivered"]), NUMBERS),
     calls=NUMBERS,
     jobs=st.integers(0, 5),
+    streams=st.dictionaries(WORDS, st.dictionaries(st.sampled_from([*map(str, Outcome)]), NUMBERS), max_size=3),
 )
 RUNS = st.builds(
     PastRun,
@@ -353,7 +373,7 @@ def test_a_note_waits_while_something_else_is_to_be_committed(tmp_path, monkeypa
     history = History()
     job = Job(1, "job", "list", "json", "add", rows=1, submitted=0.0)
     with closing(Journal(FileStore(tmp_path / "journal.sqlite"))) as journal:
-        recorder.RunNotes(journal.past_runs, AboutRun("run", 0.0), history, keep=1.0, words_of=str)
+        recorder.RunNotes(journal.past_runs, AboutRun("run", 0.0), history, report=None, keep=1.0, words_of=str)
         number = journal.begin_batch("list", "add", "json", [])  # committed with its first step
         history.job(job)
         assert not journal.past_runs.may_note

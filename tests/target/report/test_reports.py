@@ -100,6 +100,30 @@ def test_a_folder_gets_a_page_for_each_run_named_as_its_history(mailjet):
     }
 
 
+@pytest.mark.slow
+def test_old_reports_in_a_folder_are_deleted_if_a_setting_says_so_and_nothing_else_is(mailjet):
+    folder = mailjet.folder / "reports"
+    mailjet.deliver([schema(), state(1)], report_path=str(folder))
+    mailjet.deliver([schema(), state(1)], report_path=str(folder), mode="plan")
+    old = {*folder.iterdir()}
+    others = {folder / "report-mine.html", folder / "report.html", *(one.with_stem(f"{one.stem}-old") for one in old)}
+    for path in (*old, *others):
+        path.touch()
+        os.utime(path, (0, 0))
+    for keep, left in ((None, old), ("P40000D", old), ("P30D", set())):
+        assert mailjet.deliver([schema(), state(1)], report_path=str(folder), report_keep=keep).error is None
+        assert {*folder.iterdir()} >= others
+        assert {*folder.iterdir()} & old == left
+    assert len({*folder.iterdir()} - others) == 6
+    with pytest.raises(ConfigurationError, match="report_keep"):
+        TargetMailing(config=mailjet.settings(report_path=str(folder), report_keep="P-1D")).check()
+    assert "report_keep" in str(mailjet.deliver([state(1)], report_path=str(folder), report_keep=0).error)
+    page = folder / "report.html"
+    page.unlink()
+    mailjet.deliver([schema(), state(1)], report_path=str(page), report_keep="P30D")
+    assert {*folder.iterdir()} >= others
+
+
 def test_a_file_is_replaced_but_no_other_file_is(mailjet):
     path = mailjet.folder / "mine.html"
     for count in (1, 2):
