@@ -1,0 +1,49 @@
+"""Documents, metadata and CI name the same Pythons, and invented outputs are of one invented account."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").glob("*/README.md")]
+PYTHON = "Programming Language :: Python :: 3."
+
+
+def supported() -> list[str]:
+    """The Pythons whose tests have to pass on GitHub."""
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8"))["jobs"]
+    tried = re.findall(r"'(3\.\d+)'", jobs["quick"]["continue-on-error"])
+    return [one for one in jobs["quick"]["strategy"]["matrix"]["python"] if one not in tried]
+
+
+@pytest.mark.parametrize("project", ["pyproject.toml", "mailing_sandbox/pyproject.toml"])
+def test_the_classifiers_name_the_pythons_that_ci_requires(project):
+    metadata = tomllib.loads((ROOT / project).read_text("utf-8"))["project"]
+    named = [one.rpartition(" ")[2] for one in metadata["classifiers"] if one.startswith(PYTHON)]
+    assert named == supported()
+    assert metadata["requires-python"] == f">={named[0]}"
+
+
+def test_the_documents_name_the_pythons_that_ci_requires():
+    named = [re.findall(r"Python (3\.\d+) to (3\.\d+)", (ROOT / page).read_text("utf-8")) for page in PAGES]
+    found = [pair for pairs in named for pair in pairs]
+    assert len(found) >= 2
+    assert set(found) == {(supported()[0], supported()[-1])}
+
+
+def test_invented_outputs_are_of_one_account_and_a_list_has_one_name():
+    names: dict[str, set[str]] = {}
+    accounts = set()
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        accounts.update(re.findall(r"mailjet:default:([0-9a-f]{8}):", text))
+        for name, number in re.findall(r"(\w+)'? \(mailjet:default:[0-9a-f]{8}:list:(\d+)\)", text):
+            names.setdefault(number, set()).add(name)
+    assert len(accounts) == 1
+    assert len(names) >= 2
+    assert all(len(one) == 1 for one in names.values()), names
