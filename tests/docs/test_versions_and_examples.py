@@ -1,4 +1,4 @@
-"""Documents, metadata and CI name the same Pythons, and invented outputs are of one invented account."""
+"""Documents, metadata and CI name the same Pythons; outputs are of one account; settings that are shown are accepted."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from tap_mailing.settings import Options
+from tap_mailing.tap import TapMailing
+from target_mailing.delivery.reject_limit import reject_limit
+from target_mailing.delivery.removal_limit import removal_limit
+from target_mailing.settings import resolved
+from target_mailing.target import TargetMailing
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").glob("*/README.md")]
@@ -47,3 +54,15 @@ def test_invented_outputs_are_of_one_account_and_a_list_has_one_name():
     assert len(accounts) == 1
     assert len(names) >= 2
     assert all(len(one) == 1 for one in names.values()), names
+
+
+def test_the_settings_that_are_shown_are_accepted():
+    page = (ROOT / "docs" / "settings.md").read_text("utf-8")
+    (example,) = re.findall(r"^```yaml\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
+    plugins = yaml.safe_load(example)["plugins"]
+    tap, target = (plugins[kind][0]["config"] for kind in ("extractors", "loaders"))
+    Options.from_config(TapMailing(config=tap | {"mpdx_token": "token"}).config)
+    config = TargetMailing(config=target | {"mailjet_api_key": "key", "mailjet_secret_key": "secret"}).config
+    assert len(resolved(config)) == 1 + len(config["streams"])
+    reject_limit(config["max_rejected"])
+    removal_limit(config["max_removals"])
