@@ -1,4 +1,4 @@
-"""Documents, metadata and CI name the same Pythons; outputs are of one account; settings that are shown are accepted."""
+"""Documents, metadata and CI name the same Pythons; outputs are of one account; shown settings are accepted."""
 
 from __future__ import annotations
 
