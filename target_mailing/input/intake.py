@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 from singer_sdk.mapper import PluginMapper
 
+from mailing_api.errors import ConfigurationError
 from target_mailing.contacts.fields import RowRejected, attempt
 from target_mailing.delivery.checkpoints import Ledger
 from target_mailing.delivery.outcomes import Outcomes
@@ -58,6 +59,7 @@ _KIND: Final = attrgetter("type", "stream")
 _MOST_KEPT = 32
 
 _OF_REJECTS: Final = frozenset(REJECT_COLUMNS)
+_EXCLUDED: Final = "`stream_maps` excludes it"
 
 
 class _Compiled(msgspec.Struct, frozen=True):
@@ -359,7 +361,8 @@ class Intake:
         name = schema.stream
         self.entries.met(name, skipped=schema.is_skipped)
         if schema.is_skipped:
-            logger.info("Stream %r is skipped: it is not a stream of contacts", name)
+            why = _EXCLUDED if schema.is_excluded else "it is not a stream of contacts"
+            logger.info("Stream %r is skipped: %s", name, why)
             return None
         settings = StreamSettings.resolve(self._config, name)
         queue = self._router.queue(settings, self._delivery)
@@ -368,14 +371,14 @@ class Intake:
         action = respectful_action(settings, queue.destination)
         logger.info("Stream %r goes to %s (%s)", name, ", ".join([where, *lists]), action)
         self.key_columns[message.stream] = schema.keys
-        stream = Stream(
-            schema,
-            source=message.stream,
-            bookmarks=bookmarks(message),
-            settings=settings,
-            queue=queue,
-            hashes=self._journal.hashes,
-        )
+        origin, marks, hashes = message.stream, bookmarks(message), self._journal.hashes
+        try:
+            stream = Stream(schema, source=origin, bookmarks=marks, settings=settings, queue=queue, hashes=hashes)
+        except ConfigurationError:
+            if not schema.is_excluded:
+                raise
+            logger.info("Stream %r is skipped: %s", name, _EXCLUDED)
+            return None
         form = key_form(schema, self._journal.hashes)
         names_lists = isinstance(queue.destination, ListsByRow)
         is_known = self._journal.absent.begin_stream(

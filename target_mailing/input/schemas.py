@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from singer_sdk.mapper import StreamMap
@@ -21,6 +21,8 @@ from target_mailing.unreadable import decode, defect
 
 __all__ = ["MappedSchema", "SchemaReader", "StreamSchema", "bookmarks"]
 
+_NO_COLUMNS: Final = {"type": "object", "properties": {}}
+
 
 class MappedSchema(msgspec.Struct, frozen=True):
     """A stream's SCHEMA after one of its stream maps; without maps, the SCHEMA itself.
@@ -30,12 +32,14 @@ class MappedSchema(msgspec.Struct, frozen=True):
         schema: JSON Schema of its records.
         keys: its key columns.
         is_skipped: its rows are not delivered, since it is not a stream of contacts.
+        is_excluded: the stream maps omit all of its rows; those of contacts still tell whom the input names.
     """
 
     stream: str
     schema: Mapping[str, Any]
     keys: Sequence[str]
     is_skipped: bool = False
+    is_excluded: bool = False
 
     @property
     def columns(self) -> StreamColumns:
@@ -86,9 +90,14 @@ class SchemaReader:
         name, where = message.stream, f"Line {number} of the input is a SCHEMA of stream {message.stream!r}"
         schema = _schema_of(message, where)
         columns = list(schema["properties"])
+        is_excluded = self._maps is not None and self._maps.excludes(name)
+        # A stream that is skipped in any case is not checked further.
+        if self._maps is not None and is_excluded and not self._accepts(name, schema, skip=True):
+            excluded = MappedSchema(name, {}, [], is_skipped=True, is_excluded=True)
+            return StreamSchema(columns, [], self._maps.register(name, dict(_NO_COLUMNS), []), [excluded])
         may_skip = StreamSettings.resolve(self._config, name).on_unknown_stream == "skip"
         if self._maps is None and may_skip and not self._accepts(name, schema):
-            return StreamSchema(columns, [], [], [MappedSchema(name, {}, [], is_skipped=True)])  # not checked further
+            return StreamSchema(columns, [], [], [MappedSchema(name, {}, [], is_skipped=True)])
         if "\0" in name:
             raise InputError(
                 f"{where}, whose name holds a NUL character, which databases cannot store. Rename the stream at the "
@@ -102,13 +111,15 @@ class SchemaReader:
             maps = self._maps.register(name, schema, keys)
             outputs = [(one.stream_alias, one.transformed_schema, one.transformed_key_properties or []) for one in maps]
         mapped = [
-            MappedSchema(alias, mapped_schema, mapped_keys, is_skipped=not self._accepts(alias, mapped_schema))
+            MappedSchema(alias, mapped_schema, mapped_keys, not self._accepts(alias, mapped_schema), is_excluded)
             for alias, mapped_schema, mapped_keys in outputs
         ]
         return StreamSchema(columns, keys, maps, mapped)
 
-    def _accepts(self, stream: str, schema: Mapping[str, Any]) -> bool:
+    def _accepts(self, stream: str, schema: Mapping[str, Any], *, skip: bool = False) -> bool:
         settings = StreamSettings.resolve(self._config, stream)
+        if skip:
+            settings = msgspec.structs.replace(settings, on_unknown_stream="skip")
         return self._channel.accepts(stream, schema.get("properties", {}), settings)
 
 

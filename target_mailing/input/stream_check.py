@@ -75,7 +75,7 @@ class StreamCheck:
             if message.type == "SCHEMA":
                 streams.add(message.stream)
                 for schema in self._schemas.read(line.number, message).mapped:
-                    if not schema.is_skipped:
+                    if not schema.is_skipped and not schema.is_excluded:
                         yield self._report(schema)
             elif self._is_damaged(line, message, streams):
                 damaged.append(str(line.number))

@@ -6,10 +6,11 @@ import copy
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from typing import Any, Final
 
 from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
-from singer_sdk.mapper import PluginMapper, StreamMap
+from singer_sdk.mapper import PluginMapper, RemoveRecordTransform, StreamMap
 
 from mailing_api.errors import ConfigurationError
 from mailing_api.process.map_failures import check_aliases, map_failure, maps_without_stream
@@ -52,6 +53,18 @@ class StreamMaps:
             self._keep_untyped(one, columns)
         self._seen[stream] = None
         return maps
+
+    def excludes(self, stream: str) -> bool:
+        """Whether the maps omit all records of a stream, whatever they hold."""
+        is_excluded = self._mapper.default_mapper_type is RemoveRecordTransform
+        for name, one in self._setting.items():
+            source = one.get("__source__") if isinstance(one, Mapping) else None
+            pattern = name if source is None else source
+            if stream == pattern or fnmatch(stream, pattern):
+                if source is not None:
+                    return False
+                is_excluded = not isinstance(one, Mapping)
+        return is_excluded
 
     def changed_columns(self, stream: str) -> Collection[str]:
         """Columns that maps may change for a stream: its own maps, and those that are not for one stream alone."""

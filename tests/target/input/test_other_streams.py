@@ -30,6 +30,48 @@ def test_p9_no_fault_in_the_schema_of_a_stream_that_is_skipped_ends_the_run(mail
     assert result.counts() == {"delivered": 1, "skipped": 1}
 
 
+EXCLUDING = [{"people": {}, "__else__": None}, {"events": None}, {"ev*": "__NULL__"}, {"e*": {}, "eve*": None}]
+
+
+@pytest.mark.parametrize("flattening", [{}, {"flattening_enabled": True, "flattening_max_depth": 2}])
+@pytest.mark.parametrize("maps", EXCLUDING)
+def test_p9_a_stream_that_stream_maps_exclude_is_not_checked(mailjet, caplog, maps, flattening):
+    """Whatever its SCHEMA is: it needs no contacts, nor an entry of `on_unknown_stream`."""
+    caplog.set_level("INFO")
+    event = {"type": "RECORD", "stream": "events", "record": {"k": 1}}
+    damaged = event | {"record": {"k": float("nan")}}
+    faults = [
+        ({"k": {"$ref": "http://127.0.0.1:9/k.json"}}, ["k"]),
+        (ANYTHING, [["k"]]),
+        ({}, ["k"]),
+        (ANYTHING, ["k"]),
+    ]
+    schemas = [schema("events", columns) | {"key_properties": keys} for columns, keys in faults]
+    messages = [part for one in schemas for part in (one, event)]
+    result = mailjet.deliver(
+        [*messages, damaged, schema(), person(1), event, state(1)],
+        stream_maps=maps, streams={"people": {}}, **flattening,
+    )  # fmt: skip
+    assert (result.error, result.states, result.rejects) == (None, [1], [])
+    assert result.counts() == {"delivered": 1, "skipped": len(schemas) + 2}
+    assert "Stream 'events' is skipped: `stream_maps` excludes it" in caplog.text
+
+
+def test_p9_an_excluded_stream_needs_no_column_of_the_mapping(mailjet):
+    messages = [schema("events", {"id": {}}), schema(), person(1), state(1)]
+    settings = {"streams": {"*": {"mapping": {"email": "email"}}}}
+    result = mailjet.deliver(messages, stream_maps={"events": None}, **settings)
+    assert (result.error, result.states) == (None, [1])
+    result = mailjet.deliver(messages, **settings)
+    assert "Stream 'events': `mapping` takes 'email' from column 'email'" in str(result.error)
+
+
+@pytest.mark.parametrize("maps", [{"events": {}}, {"events": None, "all": {"__source__": "ev*"}}])
+def test_p9_a_stream_that_only_other_maps_exclude_is_checked(mailjet, maps):
+    result = mailjet.deliver([schema("events", {"id": {}}), schema(), person(1), state(1)], stream_maps=maps)
+    assert "has no contacts with e-mail addresses" in str(result.error)
+
+
 @pytest.mark.parametrize("setting", [{"flattening_enabled": True, "flattening_max_depth": 2}, {"stream_maps": {}}, {}])
 def test_a_column_without_a_type_may_hold_any_value_also_when_it_is_flattened(mailjet, setting):
     columns = {"id": {}, "email": True, "name": {"type": "string"}, "city": {"description": "any"}, "visits": {}}

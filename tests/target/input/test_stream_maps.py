@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 
 import pytest
-from singer_sdk.mapper import PluginMapper
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from singer_sdk.mapper import PluginMapper, RemoveRecordTransform
 
 from mailing_api.errors import ConfigurationError
 from target_mailing.input.stream_maps import StreamMaps
@@ -66,3 +68,23 @@ def test_a_map_whose_stream_did_not_come_is_told(caplog, name, told):
 def test_a_map_of_another_source_is_not_told(caplog):
     maps_of({"__source__": "people"}, name="vip").warn_of_unused()
     assert "there is no stream" not in caplog.text
+
+
+NAMES = st.sampled_from(["a", "b", "ab", "a*", "?", "*", "[ab]", "c"])
+MAPS = st.one_of(
+    st.none(),
+    st.just("__NULL__"),
+    st.just({}),
+    st.builds(lambda name: {"__source__": name}, NAMES),
+    st.builds(lambda name: {"__alias__": f"'{name}'"}, st.sampled_from(["a", "b", "x"])),
+)
+
+
+@settings(max_examples=50)
+@given(maps=st.dictionaries(NAMES, MAPS), stream=st.sampled_from(["a", "b", "ab", "[ab]"]), rest=st.booleans())
+def test_a_stream_is_excluded_if_the_sdk_removes_all_of_its_records(maps, stream, rest):
+    config = {"stream_maps": maps | ({"__else__": None} if rest else {})}
+    mapper = PluginMapper(plugin_config=config, logger=logging.getLogger("tests"))
+    mapper.register_raw_stream_schema(stream, {"type": "object", "properties": COLUMNS}, [])
+    removed = all(isinstance(one, RemoveRecordTransform) for one in mapper.stream_maps[stream])
+    assert StreamMaps(mapper, config).excludes(stream) is removed
