@@ -1,0 +1,50 @@
+"""A file that one process holds: no link leads to another file, and the lock outlasts the database."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mailing_api.storage import locks
+from mailing_api.storage.locks import HeldFile, Mark
+from mailing_api.storage.result_files import begin_draft
+
+MARK = Mark(application_id=1, tables=frozenset({"meta"}))
+
+
+@pytest.fixture
+def other(tmp_path):
+    path = tmp_path / "theirs"
+    path.write_bytes(b"mine")
+    path.chmod(0o644)
+    yield path
+    assert path.read_bytes() == b"mine"
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_link_that_takes_the_place_of_a_checked_file_is_not_followed(tmp_path, other, monkeypatch):
+    path = tmp_path / "journal.sqlite"
+    monkeypatch.setattr(locks, "make_private", lambda _: path.symlink_to(other))
+    held = HeldFile(path, MARK)
+    with pytest.raises(OSError, match="symbolic"):
+        held.hold()
+    held.let_go(lambda: None)
+
+
+def test_a_file_stays_locked_until_its_database_is_closed(tmp_path):
+    path = tmp_path / "journal.sqlite"
+    held, seen = HeldFile(path, MARK), []
+    held.hold()
+    held.let_go(lambda: seen.append(HeldFile(path, MARK).holder))
+    assert seen == ["another process"]  # whose name is gone, as it is about to end
+    assert HeldFile(path, MARK).holder is None
+
+
+def test_a_draft_that_another_user_puts_there_is_not_written(tmp_path, other, monkeypatch):
+    (tmp_path / f".plan.json.{os.getpid()}").symlink_to(other)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", lambda *_, **__: None)  # it is there again at once
+        with pytest.raises(FileExistsError):
+            begin_draft(tmp_path / "plan.json")
