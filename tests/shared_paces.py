@@ -18,10 +18,12 @@ class Clock:
 
 
 class Memory:
-    """Rows in memory; may be away."""
+    """Rows in memory; may be away, takes its time for each answer, and counts what it is asked."""
 
-    def __init__(self, clock):
+    def __init__(self, clock, seconds=0.0):
         self.clock = clock
+        self.seconds = seconds
+        self.calls = 0
         self.rows = {}
         self.is_there = True
         self.offset = 5000
@@ -29,9 +31,16 @@ class Memory:
     def read(self, name):
         if not self.is_there:
             raise AwayError
-        return (self.clock() + self.offset, *self.rows.get(name, (0, None)))
+        self.calls += 1
+        assert self.calls < 100_000, "it is asked again and again"
+        self.clock.sleep(self.seconds / 2)
+        answer = (self.clock() + self.offset, *self.rows.get(name, (0, None)))
+        self.clock.sleep(self.seconds / 2)
+        return answer
 
     def swap(self, name, revision, row):
+        self.calls += 1
+        self.clock.sleep(self.seconds)
         if self.rows.get(name, (0,))[0] != revision:
             return False
         self.rows[name] = (revision + 1, row)

@@ -195,6 +195,8 @@ class Holder:
         self._lease: Lease | None = None
         self._used = 0
         self._seen_at = float("-inf")
+        #: Seconds that an answer of the store took, for which no slot of this lease is lost.
+        self._answered_late = 0.0
         #: Slots to take next time: more while all are used, one after some were lost.
         self.want = 1
 
@@ -203,7 +205,8 @@ class Holder:
         lease = self._lease
         if lease is None:
             return Step.TAKE
-        while self._used < lease.count and lease.start + self._used * lease.interval < now - GRACE:
+        lost_before = now - GRACE - self._answered_late
+        while self._used < lease.count and lease.start + self._used * lease.interval < lost_before:
             self._used += 1
             self.want = 0
         if self._used == lease.count:
@@ -221,11 +224,17 @@ class Holder:
     def took(self, lease: Lease, now: float) -> None:
         """Have a lease from now on."""
         self._lease, self._used, self._seen_at = lease, 0, now
+        self._answered_late = max(0.0, now - lease.start)
         self.want = lease.count
 
-    def saw(self, row: Row | None, now: float) -> None:
-        """Drop the lease if the row, as read at that time, says that it is void."""
-        self._seen_at, lease = now, self._lease  # which another thread may drop
+    def saw(self, row: Row | None, asked: float, now: float) -> None:
+        """Drop the lease if the row, as the store answered at `now` when it was asked before, says that it is void.
+
+        Where answers take longer than what is known may be old, nothing newer can be known.
+        """
+        took, lease = now - asked, self._lease  # which another thread may drop
+        self._seen_at = asked if took <= FRESH else now
+        self._answered_late = max(self._answered_late, took)
         if row is None or (lease is not None and row.epoch != lease.epoch):
             self._lease = None
 

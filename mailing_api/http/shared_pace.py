@@ -216,7 +216,7 @@ class SharedPace(Pace):
         if abs(now - self._clock() - self._offset) > budget.GRACE:
             self._set_clock(now)
         else:
-            self._holder.saw(row, before + self._offset)
+            self._holder.saw(row, before + self._offset, self._clock() + self._offset)
         self._row = row or self._row
 
     def _set_clock(self, now: float) -> None:

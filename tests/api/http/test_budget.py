@@ -53,7 +53,7 @@ class World:
             holder.took(lease, now)
             return 0.001
         if step is Step.LOOK:
-            holder.saw(self.row, now)
+            holder.saw(self.row, now, now)
             return 0.001
         if step is Step.START:
             self.starts.append((now, name))
@@ -227,3 +227,39 @@ def test_a_clock_that_is_put_back_prolongs_no_cool_down(retry_after, lasts):
     for now in (6400.0, 6400.5):
         row, lease = budget.take(row, limits, worker="a", now=now)
         assert lasts <= lease.start - 6400.0 <= lasts + 65
+
+
+def test_workers_that_wait_long_for_their_turn_still_count_and_have_slots_of_their_own():
+    limits = Limits(0.2, 0.5, 0.2)
+    row, starts = budget.begin(limits, 100.0), []
+    for _ in range(2):
+        for number in range(30):
+            row, lease = budget.take(row, limits, worker=f"{number}", now=100.0)
+            starts.append(lease.start)
+    assert starts == pytest.approx([100.0 + 5 * at for at in range(60)])
+    row, _ = budget.take(row, limits, worker="0", now=140.0)
+    assert len(row.workers) == 30
+
+
+def test_who_uses_all_slots_takes_twice_as_many_and_who_loses_some_takes_one():
+    holder = Holder()
+    for want in (1, 2, 4):
+        assert holder.step(100.0) is Step.TAKE
+        assert holder.want == want
+        holder.took(budget.Lease(100.0, 0.0, want, 0), 100.0)
+        assert [holder.step(100.0) for _ in range(want)] == [Step.START] * want
+    assert holder.step(100.0) is Step.TAKE
+    holder.took(budget.Lease(100.0, 1.0, 8, 0), 100.0)
+    assert holder.step(101.6) is not Step.TAKE
+    assert holder.step(109.0) is Step.TAKE
+    assert holder.want == 1
+
+
+def test_what_is_known_is_as_old_as_the_question_unless_answers_take_longer():
+    row = budget.begin(Limits(None, 0.5, 0.2), 100.0)
+    for seconds, after in ((0.05, Step.LOOK), (2 * FRESH, Step.START)):
+        holder = Holder()
+        holder.took(budget.Lease(101.0, 1.0, 1, row.epoch), 100.0)
+        assert holder.step(101.0) is Step.LOOK
+        holder.saw(row, 101.0, 101.0 + seconds)
+        assert holder.step(101.0 + seconds + 0.8 * FRESH) is after

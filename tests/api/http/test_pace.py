@@ -127,3 +127,10 @@ def test_a_window_and_a_rate_hold_together():
         10, most=2, within=1.0, clock=lambda: now[0], sleep=lambda seconds: now.__setitem__(0, now[0] + seconds)
     )
     assert [round(pace.wait(), 3) for _ in range(4)] == [0.0, 0.1, 1.0, 1.1]
+
+
+def test_a_part_has_its_share_of_rate_and_window(time):
+    part = Pace(8.0, most=10, within=2.0, clock=time, sleep=time.sleep).part(4, 8.0)
+    assert (part.rate, part.limits.most) == (2.0, 0.5)
+    starts = [part.wait() for _ in range(5)]
+    assert [at - starts[0] for at in starts] == pytest.approx([0.0, 0.5, 2.0, 2.5, 4.0])

@@ -15,7 +15,7 @@ from mailing_api.http.shared_pace import Budget
 from mailing_api.http.traffic import Traffic
 from mailing_api.mailjet import MailjetClient
 from mailing_api.postgrid import PostgridClient
-from mailing_api.rate_budget import rate_budget
+from mailing_api.rate_budget import RATE_BUDGET, rate_budget
 from mailing_api.ses import SesClient
 from tests.shared_paces import Clock, Memory, shared
 
@@ -34,6 +34,41 @@ def test_two_processes_share_the_rate(store, clock):
     one, two = shared(store, clock), shared(store, clock)
     starts = [pace.wait() for _ in range(10) for pace in (one, two)]
     assert starts[-1] - starts[0] == pytest.approx(19 / 4, rel=0.1)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.05, 0.11, 0.3, 0.6, 0.95])
+@pytest.mark.parametrize("rate", [0.2, 4.0, 40.0])
+def test_a_store_that_is_slow_to_answer_holds_nobody_for_long(clock, rate, seconds):
+    store = Memory(clock, seconds)
+    one, two = shared(store, clock, rate), shared(store, clock, rate)
+    starts = [pace.wait() for _ in range(10) for pace in (one, two)]
+    assert 19 / rate * 0.9 <= starts[-1] - starts[0] + seconds <= 19 / rate + 20 * 3 * seconds + 1.0
+    assert store.calls <= 20 * 4
+
+
+def test_a_lease_needs_no_further_look_while_it_is_fresh(store, clock):
+    pace = shared(store, clock, 1000.0)
+    starts = [pace.wait() for _ in range(64)]
+    assert starts[-1] - starts[0] == pytest.approx(63 / 1000, rel=0.1)
+    assert store.calls <= 2 * 7  # leases of 1, 2, 4 … slots, each read and noted
+
+
+def test_each_refusal_halves_the_rate_whatever_the_clock_of_the_store(store, clock):
+    pace = shared(store, clock, 8.0)
+    for rate in (4.0, 2.0, 1.0):
+        clock.sleep(10)
+        pace.refused(pace.wait())
+        assert pace.rate == rate
+
+
+def test_p7_a_row_is_named_by_a_hash(store, clock):
+    shared(store, clock).wait()
+    (name,) = store.rows
+    assert "account" not in name
+
+
+def test_p7_the_setting_is_hidden_in_logs_for_a_password_may_be_in_it():
+    assert RATE_BUDGET.secret
 
 
 def test_a_cool_down_that_one_sees_stops_the_other(store, clock):

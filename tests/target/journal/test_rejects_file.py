@@ -10,7 +10,7 @@ import pytest
 
 from mailing_api.errors import ConfigurationError
 from target_mailing.journal.journal import Reject
-from target_mailing.journal.rejects_file import RejectsFile, delete_old
+from target_mailing.journal.rejects_file import RejectsFile
 from tests.target.conftest import people, person, schema, state
 
 
@@ -138,18 +138,3 @@ def test_p7_nothing_is_written_into_a_file_that_somebody_else_made(tmp_path):
     with closing(file), pytest.raises(ConfigurationError, match="File exists"):
         file.write([Reject("people", b"{}", "bad_address", "no address", None, 1, 0.0)])
     assert file.path.read_text() == "somebody else's"
-
-
-def test_old_files_are_deleted_and_no_others(tmp_path):
-    for name, age in (("rejects-old.singer", 11), ("rejects-new.singer", 9), ("mine.singer", 99)):
-        (tmp_path / name).write_bytes(b"")
-        os.utime(tmp_path / name, (1000 - age, 1000 - age))
-    (tmp_path / "rejects-link.singer").symlink_to(tmp_path / "mine.singer")
-    (tmp_path / "rejects-folder.singer").mkdir()
-    assert delete_old(tmp_path, 990) == 1
-    assert {path.name for path in tmp_path.iterdir()} == {
-        "rejects-new.singer",
-        "mine.singer",
-        "rejects-link.singer",
-        "rejects-folder.singer",
-    }
