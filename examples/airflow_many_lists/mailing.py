@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow.sdk import dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
-from pipeline import Pipeline, accounts, pipelines, run
+from pipeline import Pipeline, ProgramMissing, accounts, pipelines, run
 
 LOG = logging.getLogger("airflow.task.mailing")
 OUTCOMES = ("rows", "delivered", "unchanged", "superseded", "withheld", "skipped", "rejected", "resubmitted", "reasons")
@@ -31,7 +31,10 @@ def deliver(pipeline: dict[str, str]) -> dict[str, Any]:
     """Run tap and target for one row; the totals are the task's XCom."""
     row = Pipeline(**pipeline)
     get_current_context()["pipeline_name"] = row.name
-    outcomes = run(row, LOG.info)
+    try:
+        outcomes = run(row, LOG.info)
+    except ProgramMissing as error:
+        raise AirflowFailException(str(error)) from None  # without retries
     if outcomes["rejected"]:
         LOG.warning("%s: %s rows were rejected: %s", row.name, outcomes["rejected"], outcomes["reasons"])
     return {name: outcomes[name] for name in OUTCOMES}

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
-from pipeline import Pipeline, accounts, pipelines, run
+from pipeline import Pipeline, ProgramMissing, accounts, pipelines, run
 
 #: A list that another run holds, a network that was away: half a minute later, then after one, two, four, eight.
 RETRIES = dg.RetryPolicy(
@@ -37,6 +37,8 @@ def asset_of(account: str) -> dg.AssetsDefinition:
         except dg.DagsterExecutionInterruptedError:
             # Otherwise the retry policy would run it again.
             raise dg.Failure("The run was cancelled", allow_retries=False) from None
+        except ProgramMissing as error:
+            raise dg.Failure(str(error), allow_retries=False) from None
         return dg.MaterializeResult(
             metadata={name: outcomes[name] for name in OUTCOMES} | {"reasons": outcomes["reasons"]},
             check_results=[*_checks(outcomes)],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -24,6 +25,10 @@ ADDRESS = re.compile(r"[^\s\"'<>(),;:]+@[^\s\"'<>(),;:]+")
 
 class PipelineFailed(Exception):
     """Tap or target ended with another status than 0; the message has what they said last."""
+
+
+class ProgramMissing(Exception):
+    """A program of the pipe is not on the `PATH`: to run the pipeline again would not help."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,11 @@ def run(pipeline: Pipeline, log: Callable[[str], None]) -> dict[str, Any]:
 
     Raises:
         PipelineFailed: tap or target failed, or was killed.
+        ProgramMissing: there is no tap or target.
     """
+    for program in ("tap-postgres", "target-mailing"):
+        if shutil.which(program) is None:
+            raise ProgramMissing(f"{program} is not on the PATH of the worker: install it, or add its folder")
     with tempfile.TemporaryDirectory() as name, psycopg.connect(os.environ["WAREHOUSE_URL"], autocommit=True) as table:
         tap = ["tap-postgres", *_tap_options(pipeline, _state(table, pipeline), Path(name))]
         target = ["target-mailing", f"--config={_target_config(pipeline, Path(name))}"]

@@ -1,6 +1,7 @@
 -- The views over the loaded histories. They are made anew, so that columns of later versions are among theirs.
 begin;
 set local search_path to mailing_history;
+set local client_min_messages to warning;
 
 drop view if exists mailing_last_outcome, mailing_daily_totals;
 

@@ -92,6 +92,9 @@ def test_p2_p3_many_lists_arrive_exactly_once_though_a_task_of_airflow_fails_fir
                 f"SELECT email FROM crm.{view} WHERE email LIKE '%@%' AND subscription_status <> 'pending'"
             )
         }
+        # Both accounts of the example are one of the sandbox.
+        ((revision,),) = warehouse.execute("SELECT revision FROM mailing_rate_budget.accounts").fetchall()
+    assert revision > 8, "every target takes its turns from the budget"
     assert len(pipelines) == 8
     assert all(kept for *_, kept in pipelines)
     assert arrived == wanted

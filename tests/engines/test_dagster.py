@@ -263,6 +263,9 @@ def test_p2_p3_many_lists_on_two_workers_arrive_exactly_once_while_workers_are_k
     for account in ("north", "south"):
         times = [times for job, _, *times in example.runs() if job == f"deliver_{account}"]
         assert all(end <= start for (_, end), (start, _) in pairwise(times)), "its pool takes one at a time"
+    # Both accounts of the example, and `east`, are one of the sandbox.
+    ((revision,),) = example.rows("SELECT revision FROM mailing_rate_budget.accounts")
+    assert revision > 10, "every target takes its turns from the budget"
     answer = example.ask_dagster()
     assert len(answer["totals"]) == 10
     for name, totals in answer["totals"].items():

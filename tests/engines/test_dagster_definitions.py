@@ -143,6 +143,17 @@ def test_checks_see_rejected_and_unconfirmed_rows(dagster, tmp_path):
         assert each == {"success": True, "retries": 0, "checks": checks, "metadata": [totals]}
 
 
+def test_a_pipe_without_its_programs_is_not_retried(dagster, tmp_path):
+    with postgresql_server() as server:
+        with psycopg.connect(server.url) as connection:
+            connection.execute((EXAMPLE / "pipelines.sql").read_text())
+        process = Process(dagster, tmp_path, WAREHOUSE_URL=server.url, PATH=os.defpath)
+        (found,), log = process.run(DELIVER, "north", "graz")
+    assert (found["success"], found["retries"]) == (False, 0)
+    assert "tap-postgres is not on the PATH of the worker" in log
+    assert "FileNotFoundError" not in log
+
+
 @contextmanager
 def delivering(dagster, folder, environments, server, sandbox):  # noqa: F811 - no fixture here
     """A run to the list of Graz, whose first job is held; yields the process and what holds it."""

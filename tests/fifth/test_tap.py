@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
 from tests.fifth.conftest import rows
+from tests.postgresql import postgresql
 
 pytestmark = pytest.mark.slow
 
@@ -79,3 +81,14 @@ def test_a_job_that_has_not_ended_is_read_again(filled):
 def test_its_own_setting_limits_what_is_read(filled):
     read = filled.extract(examplemail_include_opted_out=False)
     assert {one["subscription_status"] for one in read.records(CONTACTS)} == {"subscribed"}
+
+
+def test_tap_and_target_of_one_workspace_share_its_rate(world):
+    with postgresql() as url, psycopg.connect(url, autocommit=True) as connection:
+        assert world.deliver(rows([1]), rate_budget=url).code == 0
+        query = "SELECT revision FROM mailing_rate_budget.accounts"
+        ((before,),) = connection.execute(query).fetchall()
+        other = {"examplemail_account": "other", "examplemail_base_url": world.sandbox.url + "/"}
+        assert world.extract(rate_budget=url, **other).code == 0
+        ((after,),) = connection.execute(query).fetchall()
+    assert after > before > 1
