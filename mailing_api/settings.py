@@ -6,6 +6,8 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -307,6 +309,8 @@ def positive(name: str, value: Any) -> Any:
 
 
 def _iso_seconds(value: str) -> float | None:
+    with suppress(msgspec.ValidationError):  # which knows days and shorter units
+        return msgspec.convert(value, timedelta).total_seconds()
     import pendulum  # noqa: PLC0415 - slow to import, and rarely needed
 
     try:

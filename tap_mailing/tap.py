@@ -33,7 +33,6 @@ from mailing_api.process.plugin import MailingPlugin
 from mailing_api.rate_budget import rate_budget
 from mailing_api.settings import json_schema
 from tap_mailing.change_detection.changes import Snapshots, open_store
-from tap_mailing.change_detection.erasing import erase
 from tap_mailing.held_lines import HeldLines
 from tap_mailing.input.catalog import read_catalog
 from tap_mailing.input.files import checked
@@ -236,6 +235,8 @@ class TapMailing(MailingPlugin, Tap):
         with cls._hinting(config):
             given, parse_env = (config.config, config.parse_env) if config else ({}, False)
             tap = cls(config=given, parse_env_config=parse_env, validate_config=True)
+            from tap_mailing.change_detection.erasing import erase  # noqa: PLC0415 - few need it
+
             erase(Options.from_config(tap.config).change_detection, where, is_sure=is_sure)
 
     @classmethod

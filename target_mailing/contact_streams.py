@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from importlib.metadata import EntryPoint
 from typing import Any, Final
 
 import msgspec
@@ -40,21 +41,20 @@ def contact_streams() -> Mapping[str, ContactStream]:
         ConfigurationError: a declaration cannot be loaded, or two packages declare the same stream.
     """
     streams: dict[str, ContactStream] = {}
-    owners: dict[str, str] = {}
+    owners: dict[str, EntryPoint] = {}
     for point in points_of(_GROUP):
-        package = package_of(point)
         declared: Any = load(point)
         if not isinstance(declared, Sequence) or not all(isinstance(stream, ContactStream) for stream in declared):
             raise ConfigurationError(
-                f"Entry point {point.name!r} of {package} does not lead to a sequence of "
+                f"Entry point {point.name!r} of {package_of(point)} does not lead to a sequence of "
                 f"{ContactStream.__module__}.{ContactStream.__name__}. Correct or uninstall that package."
             )
         for stream in declared:
             if stream.name in owners:
                 raise ConfigurationError(
-                    f"Two installed packages declare the stream {stream.name!r}: {owners[stream.name]} and {package}. "
-                    "Uninstall one."
+                    f"Two installed packages declare the stream {stream.name!r}: {package_of(owners[stream.name])} and "
+                    f"{package_of(point)}. Uninstall one."
                 )
-            owners[stream.name] = package
+            owners[stream.name] = point
             streams[stream.name] = stream
     return streams

@@ -49,10 +49,9 @@ from target_mailing.lines import InputError
 from target_mailing.memory import open_memory
 from target_mailing.past_runs.recorder import NoNotes, open_notes, totals_of
 from target_mailing.places import journal_hash_key, journal_store, refuse_missing_journal, rejects_folder
-from target_mailing.plan.report import PlanReport
 from target_mailing.registry import SETTINGS, chosen
 from target_mailing.report.files import check_report
-from target_mailing.report.report import open_report
+from target_mailing.report.opening import open_report
 from target_mailing.router import Router
 from target_mailing.run import Run, Terminated
 from target_mailing.run_identity import about_run
@@ -159,6 +158,8 @@ class TargetMailing(MailingPlugin, Target):
             notes.totals = lambda: totals_of(run, router, rejects)
             opened.callback(run.delivery.stop)
             if foresight is not None:
+                from target_mailing.plan.report import PlanReport  # noqa: PLC0415 - few need it
+
                 parts = (foresight, run.outcomes, router, run.delivery.queues)
                 read, seconds_of = run.intake.messages, journal.recent_times.seconds
                 plan = PlanReport(self.config, *parts, rows_read=lambda: read["RECORD"], seconds_of=seconds_of)

@@ -18,38 +18,20 @@ from target_mailing.places import place_of
 from target_mailing.report.contents import Contents, Head, contents, nothing
 from target_mailing.report.files import ReportFiles, report_keep
 from target_mailing.report.job_log import JobLog
+from target_mailing.report.opening import NoReport
 from target_mailing.report.series import Series
 from target_mailing.router import Router
 from target_mailing.run import Run
 from target_mailing.run_events import History
 from target_mailing.run_identity import AboutRun
 
-__all__ = ["NoReport", "Report", "open_report"]
+__all__ = ["Report"]
 
 logger = logging.getLogger("target-mailing")
 
 #: Errors of a run that has not begun for which the report of an earlier run stays: a setting or an option is wrong, or
 #: another run is under way, which will have a report.
 _NOT_BEGUN: Final = (ConfigurationError, JournalHeldError)
-
-
-class NoReport:
-    """What happens to a run without a report: nothing.
-
-    Attributes:
-        page: the page of the report; None for none.
-    """
-
-    page: str | None = None
-
-    def listen(self, history: History) -> None:
-        """Learn of the jobs that the run tells its history."""
-
-    def observe(self, run: Run, rejects: Rejects, foresight: Foresight | None) -> None:
-        """The run begins."""
-
-    def end(self, failure: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
-        """The run has ended, with this error if it failed; as the exit of a context."""
 
 
 class Report(NoReport):
@@ -170,12 +152,3 @@ class Report(NoReport):
             status=status,
             error=safe_line(words),
         )
-
-
-def open_report(
-    config: Mapping[str, Any], router: Router, about: AboutRun, *, words_of: Callable[[Exception], str]
-) -> NoReport:
-    """The report of a run, if the settings want one; arguments and errors as of `Report`."""
-    if value_of("report_path", config) is None:
-        return NoReport()
-    return Report(config, router, about, words_of=words_of)

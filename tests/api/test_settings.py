@@ -89,7 +89,22 @@ def test_a_duration_is_seconds_or_iso_8601(seconds):
     assert duration("x", seconds) == duration("x", str(seconds)) == duration("x", f"PT{seconds}S") == seconds
 
 
-@pytest.mark.parametrize("value", ["soon", "2024-01-01", -1, True, None, "inf", "nan"])
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("P1DT2H30M", 95_400),
+        ("PT1.5S", 1.5),
+        ("PT0,5S", 0.5),
+        ("P2W", 1_209_600),
+        ("P1M", 2_592_000),
+        ("P1Y", 31_536_000),
+    ],
+)
+def test_a_duration_has_any_unit(value, seconds):
+    assert duration("x", value) == seconds
+
+
+@pytest.mark.parametrize("value", ["soon", "2024-01-01", -1, "-P1D", "P", True, None, "inf", "nan"])
 def test_p9_a_duration_that_is_none_names_its_setting(value):
     with pytest.raises(ConfigurationError, match="`x`"):
         duration("x", value)

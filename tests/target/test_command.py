@@ -65,6 +65,34 @@ def test_a_run_prints_only_state_and_exits_0(mailjet):
     assert "Traceback" not in err
 
 
+#: What only some runs need: a plan, a report, another provider, PostgreSQL, a terminal, durations in months.
+LOADED_WHEN_NEEDED = {
+    "target_mailing.plan.report", "target_mailing.report.report", "target_mailing.report.contents",
+    "target_mailing.reconcile.reconcile", "target_mailing.explain.explain", "target_mailing.erase.erase",
+    "target_mailing.past_runs.answer", "target_mailing.ses.account", "target_mailing.postgrid.account",
+    "mailing_api.storage.postgres_session", "mailing_api.aws.session", "mailing_api.ses.client",
+    "mailing_api.postgrid.client", "botocore", "psycopg", "pycountry", "jinja2", "rich", "pendulum",
+}  # fmt: skip
+
+
+def test_a_usual_run_loads_only_what_it_needs(mailjet):
+    """Each module that is loaded for nothing costs every run time and memory."""
+    Command(mailjet)  # writes the configuration
+    loaded = mailjet.folder / "loaded"
+    code = (
+        "import atexit, pathlib, sys\n"
+        "from target_mailing.__main__ import main\n"
+        f"atexit.register(lambda: pathlib.Path({str(loaded)!r}).write_text('\\n'.join(sys.modules)))\n"
+        "main()"
+    )
+    options = ["--config", str(mailjet.folder / "config.json")]
+    messages = lines([schema(), *people(range(5)), state({"at": 5})])
+    subprocess.run([sys.executable, "-c", code, *options], input=messages, capture_output=True, check=True)
+    modules = {*loaded.read_text().split()}
+    assert "target_mailing.mailjet.account" in modules
+    assert not modules & LOADED_WHEN_NEEDED
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
