@@ -153,7 +153,7 @@ class Retried:
             last = size = 0
             for row in self._connection.execute(sizes.limit(_TOGETHER)).all():
                 size += row.size
-                if last and size > _BYTES and row.n > last:
+                if last and size > _BYTES:
                     break
                 last = row.n
             query = sa.select(table).where(*self._where, table.c.n > place, table.c.n <= last)

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from mailing_api.storage import locks
+from mailing_api.storage import compaction, locks
 from mailing_api.storage.compaction import compact
 from mailing_api.storage.locks import HeldFile, Mark
 from mailing_api.storage.overwriting import overwrite
@@ -41,17 +41,20 @@ def database(path, file):
 
 def test_what_the_file_gives_up_is_overwritten_before(path, file, database, monkeypatch):
     seen = []
+    log = path.with_name(f"{path.name}-wal")
 
     def overwriting(descriptor, begin):
-        seen.append((begin, os.fstat(descriptor).st_size))
+        seen.append((os.fstat(descriptor).st_ino, begin, os.fstat(descriptor).st_size))
         overwrite(descriptor, begin)
 
-    monkeypatch.setattr(locks, "overwrite", overwriting)
+    for module in (locks, compaction):
+        monkeypatch.setattr(module, "overwrite", overwriting)
     compact(database.execute, file)
-    ((begin, end),) = seen
+    (of_file, begin, end), (of_log, begin_of_log, end_of_log) = seen
+    assert (of_file, of_log) == (path.stat().st_ino, log.stat().st_ino)
     assert begin == path.stat().st_size < end
+    assert begin_of_log == log.stat().st_size == 0 < end_of_log
     assert path.read_bytes().count(b"canary") == 200
-    assert path.with_name(f"{path.name}-wal").stat().st_size == 0
 
 
 def test_a_file_that_another_connection_reads_is_not_compacted(path, file, database):

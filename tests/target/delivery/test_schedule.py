@@ -92,3 +92,10 @@ def test_polls_that_the_pace_delays_rest_four_times_as_long_as_one_took():
     schedule.polled(due, 100)
     assert 7.9 <= next_after(schedule) <= 8.1
     assert schedule.next_due(time.monotonic() + 9) is due
+
+
+def test_jobs_that_began_together_are_not_polled_all_at_once():
+    schedule, queue = PollSchedule(), Queue()
+    for _ in range(20):
+        schedule.again(batch(queue, age=6), None)
+    assert max(schedule._due.values()) - min(schedule._due.values()) > 0.1

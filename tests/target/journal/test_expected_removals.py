@@ -47,3 +47,16 @@ def test_p9_what_left_within_a_day_counts_unless_it_leaves_again(journal):
     with journal._transaction():
         journal.removals.forget_before(time.time() + LATELY)
     assert journal.removals.counts(HERE).lately_moved == 0
+
+
+@pytest.mark.parametrize(("hours", "counts"), [(23.9, 2), (24.1, 0)])
+def test_p9_what_left_counts_for_a_day(journal, monkeypatch, hours, counts):
+    for contact in (7, 8):
+        journal.removals.expect(contact, HERE, is_move=False)
+    journal.removals.counts(HERE)
+    with journal._transaction():
+        journal.removals.note([7, 8], allowance=0)
+    journal.removals._expected.is_made = False  # as in the next run
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + hours * 3600)
+    assert journal.removals.counts(HERE).lately_removed == counts
