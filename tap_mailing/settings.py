@@ -42,7 +42,8 @@ _CONCURRENCY = Setting(
 _RATE = Setting(
     name="max_requests_per_second",
     title="Requests per second",
-    description="Upper limit. Unset: no limit; the tap slows down only after HTTP 429 (too many requests).",
+    description="Upper limit of requests per second. Unset: the limit that is known for the provider, if any. In "
+    "either case requests slow down after HTTP 429 (too many requests).",
     type="number",
 )
 _TIMEOUT = Setting(

@@ -156,8 +156,9 @@ TARGET_SETTINGS: Final = (
     Setting(
         name="job_abandon",
         title="Job abandon",
-        description="A job that makes no progress for longer is abandoned, and its rows are rejected as `unconfirmed`. "
-        "Seconds, or ISO 8601 such as PT48H, the default. A value below `job_timeout` makes `job_timeout` useless.",
+        description="A job that makes no progress for longer is abandoned. In the run that submitted it, its rows are "
+        "rejected as `unconfirmed` unless the provider has them; in a later run they are sent again. Seconds, or "
+        "ISO 8601 such as PT48H, the default. A value below `job_timeout` makes `job_timeout` useless.",
         type=["number", "string"],
         default=172_800,
     ),
@@ -335,7 +336,8 @@ TARGET_SETTINGS: Final = (
     Setting(
         name="max_requests_per_second",
         title="Requests per second",
-        description="Maximum requests per second. Unset: the pace of each provider, as documented for it.",
+        description="Upper limit of requests per second. Unset: the limit that is known for the provider, if any. In "
+        "either case requests slow down after HTTP 429 (too many requests).",
         type="number",
     ),
     Setting(

@@ -44,7 +44,8 @@ POSTGRID_SETTINGS: Final = (
     Setting(
         name="postgrid_live",
         title="PostGrid live data",
-        description="true: the key must open live data. false: it must open test data. Unset: either is accepted.",
+        description="true: the key must open live data. false: it must open test data. Unset: the tap accepts either; "
+        "the target accepts a test key only, since contacts on a live list may be sent printed letters.",
         type="boolean",
     ),
 )

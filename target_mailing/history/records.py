@@ -58,7 +58,7 @@ _COLUMNS: Final[Mapping[str, Mapping[str, Any]]] = {
         "row_count": _NUMBER,
         "submitted_at": _MOMENT,
         "ended_at": _MOMENT,
-        "looks": _NUMBER,
+        "polls": _NUMBER,
         "status": _TEXT,
         "refused": _NUMBER,
         "resumed": _FLAG,
@@ -112,7 +112,7 @@ def job_record(run_id: str, job: Job) -> bytes:
     """The line of a job's record."""
     ended = None if job.ended is None else moment(job.ended)
     values = msgspec.structs.asdict(job) | {"run_id": run_id, "route": job.route or None, "row_count": job.rows}
-    return record(JOBS, values | {"submitted_at": moment(job.submitted), "ended_at": ended})
+    return record(JOBS, values | {"submitted_at": moment(job.submitted), "ended_at": ended, "polls": job.looks})
 
 
 def outcome_records(

@@ -119,7 +119,7 @@ class PlanReport:
             "rows_held": min(self._rows_read() - outcomes.rows, sum(one.rows for one in self._guard.held.values())),
             "destinations": {name: self._at(name, tally) for name, tally in outcomes.places.items() if name},
             "calls": calls.calls,
-            "looks": calls.looks,
+            "polls": calls.looks,
             "job_seconds": calls.job_seconds,
             "calls_per_second": rate,
             "seconds": None if rate is None else round(calls.calls / rate, 1),

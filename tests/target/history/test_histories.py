@@ -60,7 +60,7 @@ def test_every_row_every_job_and_the_run_are_in_the_history(mailjet):
     )
     assert run["started_at"] < job["submitted_at"] < job["ended_at"] < run["ended_at"]
     assert (job["row_count"], job["status"], job["refused"], job["resumed"]) == (3, "completed", 0, False)
-    assert job["looks"] >= 1
+    assert job["polls"] >= 1
     sent = {row["line"]: row for row in history["mailing_outcomes"] if row["job_id"] is not None}
     assert {line: (row["batch"], row["job_id"]) for line, row in sent.items()} == dict.fromkeys(
         [3, 4, 7], (job["batch"], job["job_id"])

@@ -104,9 +104,9 @@ def test_the_journal_and_the_history_tell_the_same(mailjet):
         }  # fmt: skip
         assert {name: told_there[name] for name in here} == here
         assert run.history == str(path)
-        names = ("batch", "job_id", "destination", "route", "action", "looks", "status", "refused", "resumed")
-        assert sorted([getattr(job, name) for name in names] for job in jobs) == sorted(
-            [job[name] for name in names] for job in history["mailing_jobs"]
+        names = ("batch", "job_id", "destination", "route", "action", "status", "refused", "resumed")
+        assert sorted([*(getattr(job, name) for name in names), job.looks] for job in jobs) == sorted(
+            [*(job[name] for name in names), job["polls"]] for job in history["mailing_jobs"]
         )
         assert len(jobs) == totals.jobs
         codes = {code: count for codes in totals.codes.values() for code, count in codes.items()}

@@ -105,7 +105,7 @@ def test_the_calls_of_a_plan_are_within_a_tenth_of_those_of_the_run(sandbox, tmp
             plan, calls = calls_of(sandbox, here, rows_of(here, keys, changed))
             jobs = sum(at["jobs"] for at in plan["destinations"].values())
             if count == 0 and seconds and jobs:  # no job's time is known: one look at each is the least
-                assert (plan["job_seconds"], plan["looks"]) == (None, jobs)
+                assert (plan["job_seconds"], plan["polls"]) == (None, jobs)
                 assert plan["calls"] <= calls
             else:
                 assert plan["calls"] == pytest.approx(calls, rel=0.1, abs=1)  # a look more or less
