@@ -21,7 +21,7 @@ from measure import run, table
 from mailing_sandbox.server import Sandbox
 
 VISITS = ("new", "1 % changed")
-HEAD = ("route", "rows", "rows are", "the plan makes", "it says", "the delivery makes", "plan, CPU s", "delivery, CPU s")
+HEAD = ("route", "rows", "rows are", "plan makes", "it says", "delivery makes", "plan, CPU s", "delivery, CPU s")
 
 
 def one_in_a_hundred_changed(path: Path, case: Case) -> None:
