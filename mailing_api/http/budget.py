@@ -10,14 +10,14 @@ All times are seconds of one clock, the database's.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
 
 __all__ = [
     "FRESH", "GRACE", "LONGEST_COOL_DOWN", "SPAN", "Holder", "Lease", "Limits", "Row", "Step", "begin", "cool",
-    "refuse", "take",
+    "named", "refuse", "take",
 ]  # fmt: skip
 
 #: Seconds: what a process knows of the row is at most this old when a request begins.
@@ -63,7 +63,7 @@ class Row(msgspec.Struct, frozen=True):
         decreased_at: when the rate was last lowered; 0 if never.
         grown_at: until when successes were counted.
         epoch: leases of another epoch are void.
-        workers: the processes, by random names, and when each last took a lease.
+        workers: the processes, by names as of `named`, and when each last took a lease.
     """
 
     rate: float
@@ -95,34 +95,60 @@ class Lease(msgspec.Struct, frozen=True):
     epoch: int
 
 
+def named(worker: str, limits: Limits) -> str:
+    """Return the name of a process in a row, which tells its limit to the others.
+
+    Args:
+        worker: letters and digits that no other process has.
+        limits: of the process.
+    """
+    return f"{worker}-" if limits.most is None else f"{worker}-{limits.most:.6g}"
+
+
+def _of_all(limits: Limits, workers: Iterable[str]) -> Limits:
+    """The limits of a process among these: at most the greatest limit; processes of earlier versions tell none."""
+    most = limits.most
+    for _, has_told, told in (name.partition("-") for name in workers):
+        if has_told and most is not None:
+            try:
+                most = max(most, float(told)) if told else None
+            except ValueError:  # edited by hand
+                continue
+    return msgspec.structs.replace(limits, most=most)
+
+
 def begin(limits: Limits, now: float) -> Row:
     """Return the row of an account that no process used before."""
     return Row(limits.most or _BEGINNING, now, 0.0, 0.0, now, 0, {})
 
 
 def take(
-    row: Row, limits: Limits, *, worker: str, now: float, want: int = 1, has_succeeded: bool = False
+    row: Row, limits: Limits, *, worker: str, now: float, want: int = 1, has_succeeded: bool = False, since: float = 0.0
 ) -> tuple[Row, Lease]:
     """Take slots for a process; return the row without them, and the lease.
+
+    A process with a lower limit than another takes slots of the others' rate, at greater intervals.
 
     Args:
         row: of the account.
         limits: of the process.
-        worker: its name.
+        worker: its name, as of `named`.
         now: the database's time.
         want: slots, at most. There are fewer where many processes share a low rate, but at least one.
         has_succeeded: the provider accepted a request of the process since its last lease.
+        since: its last slot, and the interval after it, have passed then; 0 for no slot.
     """
-    row = _dated(row, now)
+    row, own = _dated(row, now), limits
+    limits = _of_all(limits, row.workers)
     if has_succeeded:
         row = _grown(row, limits, now)
-    rate = row.rate_within(limits)
-    patience = max(_PATIENCE, 3 * len(row.workers) / rate)
+    rate, own_rate = row.rate_within(limits), row.rate_within(own)
+    patience = max(_PATIENCE, 3 * len(row.workers) / rate, 3 / own_rate)
     workers = {name: at for name, at in row.workers.items() if now - patience < at <= now + patience} | {worker: now}
-    count = max(1, min(want, int(rate * SPAN / len(workers))))
+    count = max(1, min(want, int(own_rate * SPAN / len(workers))))
     farthest = max(now, row.cool_until) + _FARTHEST + 2 * len(workers) / rate
     start = max(now, row.cool_until, min(row.next_slot, farthest))
-    lease = Lease(start, 1 / rate, count, row.epoch)
+    lease = Lease(max(start, min(since, now + 1 / own_rate)), 1 / own_rate, count, row.epoch)
     return msgspec.structs.replace(row, next_slot=start + count / rate, workers=workers), lease
 
 
@@ -139,7 +165,7 @@ def _grown(row: Row, limits: Limits, now: float) -> Row:
     rate = max(row.rate, limits.floor)
     elapsed = min(max(0.0, now - row.grown_at), max(1.0, 2 / rate))
     if row.next_slot > now - 1 / rate and (limits.most is None or rate < limits.most):
-        is_unknown = not row.decreased_at and limits.most is None
+        is_unknown = not row.decreased_at
         rate = min(_MOST, rate * 2 ** min(elapsed, _DOUBLINGS)) if is_unknown else rate + limits.increase * elapsed
         rate = max(row.rate, rate if limits.most is None else min(rate, limits.most))
     return msgspec.structs.replace(row, rate=rate, grown_at=now)
@@ -159,7 +185,7 @@ def refuse(row: Row, limits: Limits, *, started: float, now: float, retry_after:
     row = _dated(row, now)
     if started <= row.decreased_at + FRESH:
         return cool(row, until=cool_until, now=now)
-    rate = max(limits.floor, row.rate_within(limits) / 2)
+    rate = max(limits.floor, row.rate_within(_of_all(limits, row.workers)) / 2)
     return msgspec.structs.replace(
         row,
         rate=rate,
@@ -199,6 +225,8 @@ class Holder:
         self._answered_late = 0.0
         #: Slots to take next time: more while all are used, one after some were lost.
         self.want = 1
+        #: When the last slot that was used, and the interval after it, have passed.
+        self.since = 0.0
 
     def step(self, now: float) -> Step | float:
         """What to do at that time: a step, or wait for so many seconds. A slot is used with START."""
@@ -219,6 +247,7 @@ class Holder:
         if now - self._seen_at > FRESH:
             return Step.LOOK
         self._used += 1
+        self.since = slot + lease.interval
         return Step.START
 
     def took(self, lease: Lease, now: float) -> None:

@@ -94,7 +94,7 @@ class SharedPace(Pace):
         self._limits = pace.limits
         self._store = store
         self._name = name
-        self._worker = secrets.token_hex(4)
+        self._worker = budget.named(secrets.token_hex(4), self._limits)
         #: Threads wait in a row for slots, so that a process holds one lease.
         self._turn = threading.Lock()
         self._holder = Holder()
@@ -199,7 +199,7 @@ class SharedPace(Pace):
             row = budget.cool(row, until=cool_until + self._offset, now=now)
             row, lease = budget.take(
                 row, self._limits, worker=self._worker, now=now, want=self._holder.want,
-                has_succeeded=self._has_succeeded,
+                has_succeeded=self._has_succeeded, since=self._holder.since,
             )  # fmt: skip
             return row
 

@@ -49,7 +49,7 @@ _ENTER: Final = (
     "SET LOCAL search_path TO ''; SET LOCAL statement_timeout TO {limit}; SET LOCAL lock_timeout TO {limit}; "
     "SET LOCAL idle_in_transaction_session_timeout TO {limit}"
 ).format(limit=_CONNECT_WITHIN * 1000)
-#: The statements are filled in with hashes, numbers and hexadecimal names only.
+#: The statements are filled in with hashes, numbers and quoted names of processes only.
 _READ: Final = """
 SELECT pg_catalog.json_build_array(extract(epoch FROM pg_catalog.clock_timestamp())::float8, (
     SELECT pg_catalog.json_build_array(revision, pg_catalog.json_build_object(
@@ -301,7 +301,7 @@ def _reason(error: Exception) -> str:
 
 
 def _literal(value: Any) -> str:
-    """A number, or names of processes (hexadecimal) with times, in SQL."""
+    """A number, or names of processes with times, in SQL."""
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float):

@@ -47,8 +47,9 @@ class World:
         if step is Step.TAKE:
             row = self.row or budget.begin(self.limits, now)
             self.row, lease = budget.take(
-                row, self.limits, worker=str(name), now=now, want=holder.want, has_succeeded=self.has_succeeded[name]
-            )
+                row, self.limits, worker=budget.named(str(name), self.limits), now=now, want=holder.want,
+                has_succeeded=self.has_succeeded[name], since=holder.since,
+            )  # fmt: skip
             self.has_succeeded[name] = False
             holder.took(lease, now)
             return 0.001
@@ -263,3 +264,50 @@ def test_what_is_known_is_as_old_as_the_question_unless_answers_take_longer():
         assert holder.step(101.0) is Step.LOOK
         holder.saw(row, 101.0, 101.0 + seconds)
         assert holder.step(101.0 + seconds + 0.8 * FRESH) is after
+
+
+def slow_and_fast(slow, fast, seconds):
+    """A process with a low limit beside another."""
+
+    class Unequal(World):
+        def work(self, name, now):
+            self.limits = Limits((slow, fast)[name], 0.5, 0.2)
+            return super().work(name, now)
+
+    return Unequal(2, None).run(seconds)
+
+
+@pytest.mark.parametrize(("slow", "fast"), [(0.05, 40.0), (1.0, 20.0), (5.0, 50.0)])
+def test_a_process_with_a_low_limit_keeps_it_and_delays_no_other(slow, fast):
+    world = slow_and_fast(slow, fast, 60)
+    assert len(world.times(0)) <= slow * 60 + 2
+    assert len(world.times(0)) >= slow * 0.7 * 60 - 2
+    late = [at for at in world.times(1) if at > 30]
+    assert len(late) >= 0.9 * (fast - slow) * 30 - 2
+    assert len(world.starts) <= fast * 60 + 10
+
+
+def test_a_refusal_of_a_process_with_a_low_limit_halves_the_rate_of_all():
+    slow, fast = Limits(1.0, 0.5, 0.2), Limits(100.0, 0.5, 0.2)
+    row, _ = budget.take(budget.begin(fast, 100.0), fast, worker=budget.named("a", fast), now=100.0)
+    row, _ = budget.take(row, slow, worker=budget.named("b", slow), now=100.0)
+    assert budget.refuse(row, slow, started=101.0, now=101.0).rate == 50.0
+
+
+def test_the_limit_of_all_is_obeyed_although_an_earlier_rate_was_greater():
+    limits = Limits(10.0, 0.5, 0.2)
+    row = budget.begin(Limits(100.0, 0.5, 0.2), 100.0)
+    starts = []
+    for number in range(40):
+        row, lease = budget.take(row, limits, worker=budget.named(f"w{number % 4}", limits), now=100.0)
+        starts.append(lease.start)
+    assert starts[-1] - starts[0] == pytest.approx(3.9)
+
+
+@pytest.mark.parametrize("name", ["a", "a-", "a-x", "a-nan", "a-1e400", "-", "a--5", "a-1-2"])
+def test_names_of_processes_that_others_gave_are_lived_with(name):
+    limits = Limits(10.0, 0.5, 0.2)
+    row = msgspec.structs.replace(budget.begin(limits, 100.0), workers={name: 100.0})
+    row, lease = budget.take(row, limits, worker=budget.named("b", limits), now=100.0)
+    assert lease.interval == 0.1
+    assert budget.refuse(row, limits, started=101.0, now=101.0).rate in (5.0, 0.2)

@@ -325,3 +325,17 @@ def test_a_cool_down_lasts_as_long_as_before_if_the_clock_is_put_forward_or_back
     store.offset += jump
     for pace in (one, two):
         assert until <= pace.wait() <= until + 120
+
+
+def test_a_process_with_a_low_limit_does_not_delay_the_others(store, clock):
+    fast, slow = shared(store, clock, 100.0), shared(store, clock, 0.5)
+    fast.wait()
+    began, count = clock.now, 0
+    while clock.now < began + 20:
+        fast.wait()
+        count += 1
+        if count % 50 == 0:
+            now = clock.now
+            slow.wait()
+            clock.now = now  # it waits beside the other
+    assert count >= 0.9 * 100 * 20
