@@ -35,6 +35,8 @@ _DOUBLINGS: Final = 4.0
 _PATIENCE: Final = 10.0
 #: Seconds: the longest cool-down; longer ones would outlast the retries of a client.
 LONGEST_COOL_DOWN: Final = 3600.0
+#: Seconds that a slow store takes for a lease, at most: a process that waited longer was stopped, and its slots are lost.
+_SLOW: Final = 3.0
 #: Seconds that a free slot may be ahead beside the leases of all processes: more is another clock's time.
 _FARTHEST: Final = 60.0
 
@@ -253,7 +255,8 @@ class Holder:
     def took(self, lease: Lease, now: float) -> None:
         """Have a lease from now on."""
         self._lease, self._used, self._seen_at = lease, 0, now
-        self._answered_late = max(0.0, now - lease.start)
+        late = max(0.0, now - lease.start)
+        self._answered_late = late if late <= _SLOW else 0.0
         self.want = lease.count
 
     def saw(self, row: Row | None, asked: float, now: float) -> None:

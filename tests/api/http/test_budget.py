@@ -311,3 +311,10 @@ def test_names_of_processes_that_others_gave_are_lived_with(name):
     row, lease = budget.take(row, limits, worker=budget.named("b", limits), now=100.0)
     assert lease.interval == 0.1
     assert budget.refuse(row, limits, started=101.0, now=101.0).rate in (5.0, 0.2)
+
+
+@pytest.mark.parametrize(("seconds", "after"), [(0.4, Step.START), (2.9, Step.START), (10.0, Step.TAKE)])
+def test_slots_of_a_process_that_was_stopped_while_it_took_them_are_lost(seconds, after):
+    holder = Holder()
+    holder.took(budget.Lease(100.0, 0.01, 8, 0), 100.0 + seconds)
+    assert holder.step(100.0 + seconds) is after
