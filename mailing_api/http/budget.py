@@ -35,7 +35,7 @@ _DOUBLINGS: Final = 4.0
 _PATIENCE: Final = 10.0
 #: Seconds: the longest cool-down; longer ones would outlast the retries of a client.
 LONGEST_COOL_DOWN: Final = 3600.0
-#: Seconds that a slow store takes for a lease, at most: a process that waited longer was stopped, and its slots are lost.
+#: Seconds that a slow store takes for a lease, at most. Who waited longer was stopped, and its slots are lost.
 _SLOW: Final = 3.0
 #: Seconds that a free slot may be ahead beside the leases of all processes: more is another clock's time.
 _FARTHEST: Final = 60.0
