@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
+from typing import Final
 
 from mailing_api.addresses import fold_address, odd_addresses
 from target_mailing.delivery.decisions import Decisions
@@ -15,6 +17,9 @@ from target_mailing.journal.journal import Journal
 from target_mailing.row import Resource, Row
 
 __all__ = ["UsualRows"]
+
+_ACTION: Final = attrgetter("action")
+_EMAIL: Final = attrgetter("held.email")  # contacts of rows that come are in memory
 
 
 class UsualRows:
@@ -45,9 +50,9 @@ class UsualRows:
     def divide(self, rows: Sequence[Row], facts: Facts) -> tuple[Sequence[Row], Sequence[Row]]:
         """The usual rows of a chunk, and the others; both in order."""
         met, usual = {*self._met(rows, facts)}, self._actions
+        if not met and usual.issuperset(map(_ACTION, rows)):
+            return rows, []
         others = [row for row in rows if row.id in met or row.key in met or row.action not in usual]
-        if not others:
-            return rows, others
         unusual = {*map(id, others)}
         return [row for row in rows if id(row) not in unusual], others
 
@@ -61,8 +66,8 @@ class UsualRows:
         yield from facts.opted_out
         yield from facts.shared_keys
         yield from (one for one, known in facts.contacts.items() if known is not None and known.confirmed_at is None)
-        emails = [row.email for row in rows]  # which are in memory
-        if facts.keys:
+        emails = [*map(_EMAIL, rows)]
+        if any(facts.emails.values()):
             for row, email in zip(rows, emails, strict=True):
                 before = facts.emails.get(row.key)
                 if before and before != email:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from itertools import repeat
+from operator import attrgetter
+from typing import Any, Final
 
 import msgspec
 
@@ -19,6 +21,8 @@ from target_mailing.lines import Lines
 from target_mailing.row import Row
 
 __all__ = ["Records", "RowEncoder"]
+
+_DELETED: Final = attrgetter("deleted")
 
 
 class Records(msgspec.Struct, frozen=True):
@@ -84,34 +88,15 @@ class RowEncoder:
         sent, records = _at(results, fit), records.at(fit)
         ids = self._contact_ids([contact.address for contact in sent])
         fingerprints = self._hashes.fingerprints(action)([contact.content for contact in sent])
-        tells = self._tells_changes
-        rows = [
-            Row(
-                number,
-                line,
-                self._source,
-                key,
-                contact_id,
-                action,
-                fingerprint,
-                encoded,
-                contact.deleted and key is not None,
-                # A log leaves the deletion mark empty, or fills it with a time.
-                tells and (values[1] is None or contact.deleted),
-            )
-            for number, line, values, key, contact, encoded, contact_id, fingerprint in zip(
-                records.numbers,
-                lines.at(records.numbers),
-                records.values,
-                records.keys,
-                records.contacts,
-                sent,
-                ids,
-                fingerprints,
-                strict=True,
-            )
-        ]
-        return _put(results, fit, rows)
+        deleted = [*map(_DELETED, records.contacts)]
+        drops, tells = [False] * len(deleted), [False] * len(deleted)
+        if any(deleted):
+            drops = [is_deleted and key is not None for is_deleted, key in zip(deleted, records.keys, strict=True)]
+        if self._tells_changes:  # a log leaves the deletion mark empty, or fills it with a time
+            marks = zip(deleted, records.values, strict=True)
+            tells = [is_deleted or values[1] is None for is_deleted, values in marks]
+        columns = (records.numbers, lines.at(records.numbers), repeat(self._source), records.keys, ids, repeat(action))
+        return _put(results, fit, [*map(Row, *columns, fingerprints, sent, drops, tells)])
 
     def _encoded(self, action: str, records: Records) -> list[Any]:
         """The contacts as they are sent, or why they cannot be."""

@@ -85,7 +85,8 @@ class Arrivals:
             found = self._current(self._driver.query(self._following, (first, first + len(keys))), wanted)
         if missing := wanted - found.keys():
             found |= self._current(self._index.rows(missing), missing)
-        self._expected[purpose] = next((found[key][0] + 1 for key in reversed(keys) if key in found), None)
+        last = next((key for key in reversed(keys) if key in found), None) if found else None
+        self._expected[purpose] = None if last is None else found[last][0] + 1
         return found
 
     def replace(self, rows: Mapping[Any, Entry], former: Mapping[Any, Entry]) -> None:

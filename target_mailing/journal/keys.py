@@ -123,10 +123,13 @@ class Keys:
         """The keys of these rows have the rows' addresses, or were deleted, as they were known to be."""
         self.read_ahead = {}
         gone = "", -int(time.time())  # a deleted key is kept: its delete may come again after a stop
-        states = [gone if row.drops_key else (email, row.id) for row, email in zip(rows, emails_of(rows), strict=True)]
-        entries = {row.key: (row.key, *state) for row, state in zip(rows, states, strict=True) if row.key}
+        own = [
+            (row.key, *gone) if row.drops_key else (row.key, email, row.id)
+            for row, email in zip(rows, emails_of(rows), strict=True)
+        ]
+        entries = {entry[0]: entry for entry in own if entry[0]}
         if have_extras(rows):
-            entries.update((key, (key, *state)) for row, state in zip(rows, states, strict=True) for key in row.also)
+            entries.update((key, (key, *entry[1:])) for row, entry in zip(rows, own, strict=True) for key in row.also)
         before = self.table.find([*entries], "write")
         if before:
             entries = {key: entry for key, entry in entries.items() if key not in before or before[key][1:] != entry}

@@ -10,7 +10,7 @@ the table itself when a program begins.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from itertools import combinations, cycle, islice, takewhile
+from itertools import combinations, compress, cycle, islice, takewhile
 from typing import Any, Final
 
 import msgspec
@@ -25,7 +25,7 @@ __all__ = ["Entry", "Index", "Runs"]
 _RUN_AT: Final = 32_768
 #: Runs of one size before they are merged.
 _MERGED_AT_ONCE: Final = 16
-#: A new index has so many bytes of marks once it has a run; they double when there is an entry for each byte.
+#: A new index has so many bytes of marks once it has an entry; they double when there is an entry for each byte.
 _MARKS: Final = 1 << 21
 #: What marks an entry in its byte: three bits, which mark few other hashes by chance.
 _BITS: Final = [1 << a | 1 << b | 1 << c for a, b, c in islice(cycle(combinations(range(8), 3)), 64)]
@@ -56,7 +56,7 @@ class Index(msgspec.Struct, frozen=True):
         """What is kept of a row, in SQL."""
         return self.column if self.start is None else f"substr({self.column}, 1, {self.start})"
 
-    def kept(self, values: Iterable[Any]) -> list[Hashable]:
+    def kept(self, values: Iterable[Any]) -> Sequence[Hashable]:
         """What is kept of values of the column."""
         return [*values] if self.start is None else [value[: self.start] for value in values]
 
@@ -98,7 +98,7 @@ class Runs:
         #: The others, where there are several.
         self._more: dict[Hashable, list[int]] = {}
         self._newest = self.last
-        # Unless all bits of a hash are set it is in no run; the hashes of an older index are not all known.
+        # Unless all bits of a hash are set there is no entry of it; the hashes of an older index are not all known.
         self._marks = None if self._runs else bytearray()
 
     @property
@@ -109,16 +109,13 @@ class Runs:
     def rows(self, values: Iterable[Any]) -> list[Entry]:
         """The rows that have one of these values, and perhaps some others."""
         recent = self._taken_up()
-        wanted = {*self._index.kept(values)}
+        wanted = self._marked(self._index.kept(values))
         inside = recent.keys() & wanted
         numbers = [recent[value] for value in inside]
         numbers += [number for value in self._more.keys() & inside for number in self._more[value]]
         found = self._driver.select(f"SELECT {self._columns} FROM {self._table} t WHERE n IN", numbers)  # noqa: S608
         if not self._runs:
             return found
-        if (marks := self._marks) is not None:
-            mask = len(marks) - 1
-            wanted = {value for value in wanted if not _BITS[(at := hash(value)) >> 32 & 63] & ~marks[at & mask]}
         in_order: list[Any] = sorted(wanted)
         parts = " UNION ALL ".join(f"SELECT n FROM w JOIN {run.table} USING (value)" for run in self._runs)  # noqa: S608
         for begin in range(0, len(in_order), VALUES_AT_ONCE):
@@ -184,21 +181,18 @@ class Runs:
     def _take_up(self, columns: Sequence[Sequence[Any]]) -> None:
         assert self._recent is not None  # noqa: S101 - the index is in use
         recent, numbers, kept = self._recent, columns[0], self._index.kept(columns[self._at])
-        added = dict(zip(kept, numbers, strict=True))
-        if len(added) == len(kept) and recent.keys().isdisjoint(added):
-            recent.update(added)
-        else:
+        if self._marks is not None:
+            self._mark(self._marks, kept, numbers[-1])
+        if [*map(recent.setdefault, kept, numbers)] != [*numbers]:
             for value, number in zip(kept, numbers, strict=True):
-                if value in recent:
-                    self._more.setdefault(value, []).append(recent[value])
-                recent[value] = number
+                if (before := recent[value]) < number:
+                    self._more.setdefault(value, []).append(before)
+                    recent[value] = number
         self._newest = numbers[-1]
 
     def _end_run(self) -> None:
         """Make a run of the rows in memory."""
         assert self._recent is not None  # noqa: S101 - the index is in use
-        if self._marks is not None:
-            self._mark(self._marks, self._recent)
         self._add_run(self.last + 1, self._newest)
         self._recent.clear()
         self._more.clear()
@@ -207,10 +201,22 @@ class Runs:
             self._merge(alike[::-1])
             size *= _MERGED_AT_ONCE
 
-    def _mark(self, marks: bytearray, values: Iterable[Hashable]) -> None:
+    def _marked(self, values: Sequence[Hashable]) -> set[Hashable]:
+        """Those of some values that may have an entry: nearly always none of new rows, which a few calls show."""
+        marks = self._marks
+        if marks is None:
+            return {*values}
+        if not marks:
+            return set()
+        mask = len(marks) - 1
+        met = compress(values, map(marks.__getitem__, map(mask.__and__, map(hash, values))))
+        return {value for value in met if not _BITS[(at := hash(value)) >> 32 & 63] & ~marks[at & mask]}
+
+    def _mark(self, marks: bytearray, values: Iterable[Hashable], last: int) -> None:
+        """Mark the values of rows, of whose numbers this is the last."""
         if not marks:
             marks += bytes(_MARKS)
-        while len(marks) < self.last:
+        while len(marks) < last:
             marks += bytes(marks)  # what was marked in the smaller one is marked wherever it would be in this
         mask = len(marks) - 1
         for place in map(hash, values):

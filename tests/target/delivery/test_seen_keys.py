@@ -6,7 +6,19 @@ import random
 
 import pytest
 
+from target_mailing.delivery import seen_keys
 from target_mailing.delivery.seen_keys import SeenKeys
+
+
+def test_keys_that_came_before_and_after_a_question_are_known(monkeypatch):
+    monkeypatch.setattr(seen_keys, "_RECENT", 3)
+    keys = [b"%016d" % number for number in range(60)]
+    seen = SeenKeys()
+    for at, key in enumerate(keys):
+        seen.update([key])
+        if at % 7 == 0:
+            assert all(one in seen for one in keys[: at + 1])
+            assert not any(one in seen for one in keys[at + 1 :])
 
 
 @pytest.mark.slow
