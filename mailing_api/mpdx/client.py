@@ -90,10 +90,11 @@ class MpdxClient:
         self._access_token = access_token
         self._session = MpdxSession(token, None if token or not access_token else self._exchange)
         own = hashlib.blake2b((token or access_token or "").encode(), digest_size=16).hexdigest()
+        base_url = base_url.rstrip("/").removesuffix("/api/v2")
         self._http = HttpClient(
             provider="MPDX",
             account=account,
-            base_url=base_url.rstrip("/").removesuffix("/api/v2"),
+            base_url=base_url,
             located_by="mpdx_base_url",
             credentials=lambda: "`mpdx_token`" if token or not access_token else "`mpdx_access_token`",
             auth=self._session,

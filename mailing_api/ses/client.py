@@ -27,6 +27,7 @@ from mailing_api.http.client import Connection, HttpClient
 from mailing_api.http.pace import Pace
 from mailing_api.http.paging import TokenWalk
 from mailing_api.http.retry import RetryPolicy
+from mailing_api.http.shared_pace import Budget
 from mailing_api.http.urls import canonical
 from mailing_api.ses.answers import Row, answer, is_stale_token, page_of, read_error, refuses_page_size
 from mailing_api.ses.operations import (
@@ -110,7 +111,7 @@ class SesClient:
             allow_http=connection.get("allow_http", False),
             prefix="ses_",
         )
-        #: Shares the pace of each operation.
+        #: Shares the pace of each operation, and the limit of all calls.
         self._budget = connection.pop("budget", None)
         connection["pace"] = connection.get("pace") or Pace()
         connection["retry"] = connection.get("retry") or _PATIENCE
@@ -164,10 +165,13 @@ class SesClient:
         Raises:
             MailingError: there are no credentials.
         """
+        return self._named(region, f"{region} ")
+
+    def _named(self, region: str, where: str) -> str:
         url = httpx.URL(self._endpoint_urls[region])
-        where = "AWS" if _OF_AWS(url.host.rstrip(".")) else canonical(url)
+        service = "AWS" if _OF_AWS(url.host.rstrip(".")) else canonical(url)
         own = hashlib.blake2b(self._session.account().encode(), digest_size=16).hexdigest()
-        return f"{where} {region} {own}"
+        return f"{service} {where}{own}"
 
     # Reading
 
@@ -368,5 +372,14 @@ class SesClient:
         if (pace := self._paces.get((region, operation.name))) is None:
             pace = Pace(self._rate, floor=min(_SLOWEST, self._rate), sleep=self._sleep)
             if self._budget is not None:
+                self._share_limit(region, self._budget)
                 pace = self._budget.share(pace, f"Amazon SES {self.tenant(region)} {operation.name}")
         return self._paces.setdefault((region, operation.name), pace)
+
+    def _share_limit(self, region: str, budget: Budget) -> None:
+        """Share the limit of all calls, of all regions; the account is only known when there are credentials."""
+        limit = self._connection["pace"]
+        if limit is not None and limit.limits.most is not None and ("", "") not in self._paces:
+            shared = self._paces.setdefault(("", ""), budget.share(limit, f"Amazon SES {self._named(region, '')}"))
+            for http in self._http.values():
+                http.pace = shared

@@ -14,6 +14,7 @@ from mailing_api.http.retry import RetryPolicy
 from mailing_api.http.shared_pace import Budget
 from mailing_api.http.traffic import Traffic
 from mailing_api.mailjet import MailjetClient
+from mailing_api.mpdx import MpdxClient
 from mailing_api.postgrid import PostgridClient
 from mailing_api.rate_budget import RATE_BUDGET, rate_budget
 from mailing_api.ses import SesClient
@@ -173,28 +174,97 @@ def test_a_request_that_waits_as_the_provider_says_makes_the_other_process_wait(
     assert clock.now >= began + 20
 
 
+class Noting(Budget):
+    """Notes the accounts whose paces it is to share."""
+
+    def __init__(self):
+        super().__init__(Memory(Clock()))
+        self.named = []
+
+    def share(self, pace, account):
+        self.named.append(account)
+        return pace
+
+
+def ses(key="AKIAQNZGKIQY56JQ7WML", regions=("eu-west-1",), **more):
+    return SesClient(regions=regions, aws_access_key_id=key, aws_secret_access_key="secret", **more)
+
+
+GET_ACCOUNT = type("Operation", (), {"name": "GetAccount"})
+
+
 @pytest.mark.parametrize(
     "make",
     [
         lambda key, **more: MailjetClient(api_key=key, secret_key="secret", **more),
         lambda key, **more: PostgridClient(api_key=f"test_sk_{key}", **more),
-        lambda key, **more: SesClient(
-            regions=["eu-west-1"], aws_access_key_id=key, aws_secret_access_key="secret", **more
-        )._pace("eu-west-1", type("Operation", (), {"name": "GetAccount"})),
+        lambda key, **more: MpdxClient(token=key, **more),
+        lambda key, **more: ses(key, **more)._pace("eu-west-1", GET_ACCOUNT),
     ],
 )
-def test_an_account_is_one_row_for_all_spellings_and_tells_no_key(make):
-    named = []
-
-    class Noting(Budget):
-        def share(self, pace, account):
-            named.append(account)
-            return pace
-
+def test_an_account_is_one_row_and_tells_no_key(make):
+    budget = Noting()
     for key in ("canary1", "canary1", "canary2"):
-        make(key, budget=Noting(None))
-    assert named[0] == named[1] != named[2]
-    assert "canary" not in "".join(named)
+        make(key, budget=budget)
+    assert budget.named[0] == budget.named[1] != budget.named[2]
+    assert "canary" not in "".join(budget.named)
+
+
+@pytest.mark.parametrize(
+    ("make", "urls"),
+    [
+        (
+            lambda **more: MailjetClient(api_key="key", secret_key="secret", **more),
+            ("https://api.mailjet.com", "HTTPS://API.mailjet.com:443/", "https://api.mailjet.com/v3/REST/"),
+        ),
+        (
+            lambda **more: PostgridClient(api_key="test_sk_key", **more),
+            ("https://api.postgrid.com", "https://api.postgrid.com/print-mail/v1/", "https://API.postgrid.com."),
+        ),
+        (
+            lambda **more: MpdxClient(token="token", **more),
+            ("https://api.mpdx.org", "https://api.mpdx.org/api/v2", "https://API.mpdx.org:443/api/v2/"),
+        ),
+    ],
+)
+def test_an_account_is_one_row_for_all_spellings_of_its_endpoint(make, urls):
+    budget = Noting()
+    for url in urls:
+        make(base_url=url, budget=budget)
+    assert len(set(budget.named)) == 1
+
+
+def test_the_limit_of_all_calls_of_amazon_ses_is_one_row_for_all_regions_and_operations():
+    budget = Noting()
+    for regions in (["eu-west-1", "us-east-1"], ["us-east-1"]):
+        client = ses(regions=regions, budget=budget, pace=Pace(5.0))
+        for region in regions:
+            client._pace(region, GET_ACCOUNT)
+    limits = [name for name in budget.named if "GetAccount" not in name]
+    assert len(limits) == 2
+    assert len(set(limits)) == 1
+    assert len(set(budget.named)) == 3
+    without = Noting()
+    ses(budget=without)._pace("eu-west-1", GET_ACCOUNT)
+    assert len(without.named) == 1
+
+
+def test_the_limit_of_all_calls_of_amazon_ses_holds_for_all_processes(store, clock):
+    def client(region):
+        return ses(
+            regions=[region],
+            budget=Budget(store),
+            pace=Pace(2.0, clock=clock, sleep=clock.sleep),
+            requests_per_second=100_000.0,
+            transport=httpx.MockTransport(lambda _: httpx.Response(200, json={})),
+        )
+
+    began = clock.now
+    clients = {region: client(region) for region in ("eu-west-1", "us-east-1")}
+    for _ in range(5):
+        for region, each in clients.items():
+            each.describe(region)
+    assert clock.now - began >= 0.9 * 9 / 2
 
 
 @pytest.mark.parametrize("value", ["budget.sqlite", "postgresql://me:canary%zz@host/db", "host=x password=canary"])
