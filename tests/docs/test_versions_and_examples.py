@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import tomllib
 from pathlib import Path
@@ -66,3 +67,16 @@ def test_the_settings_that_are_shown_are_accepted():
     assert len(resolved(config)) == 1 + len(config["streams"])
     reject_limit(config["max_rejected"])
     removal_limit(config["max_removals"])
+
+
+def test_tables_stand_apart():
+    """Not every renderer of Markdown ends a paragraph where a table begins."""
+    joined = []
+    for page in PAGES:
+        lines = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL).splitlines()
+        joined += [
+            f"{page.name}: {line}"
+            for before, line in itertools.pairwise(lines)
+            if line.startswith("|") and before.strip() and not before.startswith("|")
+        ]
+    assert joined == []
