@@ -35,6 +35,13 @@ SELECT 'has the encoding ' || pg_catalog.pg_encoding_to_char(encoding) || ', whi
 FROM pg_catalog.pg_database
 WHERE datname = pg_catalog.current_database() AND pg_catalog.pg_encoding_to_char(encoding) NOT IN ('UTF8', 'SQL_ASCII')
 """
+#: A session in which names lead to PostgreSQL's own objects, that gives numbers in full, and that the server does not
+#: end while a run waits for its provider, whatever the settings of the role say. Early versions know no such end.
+_BEGIN: Final = """
+SELECT pg_catalog.set_config(name, value, false)
+FROM (VALUES ('search_path', ''), ('extra_float_digits', '1'), ('idle_session_timeout', '0')) AS own (name, value)
+WHERE name IN (SELECT name FROM pg_catalog.pg_settings)
+"""
 #: The holder of the advisory lock of a string's hash.
 _HOLDER_OF_LOCK: Final = (
     "SELECT application_name FROM pg_catalog.pg_locks JOIN pg_catalog.pg_stat_activity USING (pid) "
@@ -144,12 +151,12 @@ class OwnSchema:
             raise self._error(f"Setting `{self._setting}`: the database of {self.name} {problem[0][0]}.")
 
     def begin(self, run: Run) -> None:
-        """Begin a session in which names lead to PostgreSQL's own objects, and not to those of other users.
+        """Begin a session in which names lead to PostgreSQL's own objects, and settings of the role do no harm.
 
         Raises:
             Exception: `error`: the database cannot hold every string.
         """
-        run("SELECT pg_catalog.set_config('search_path', '', false)")
+        run(_BEGIN)
         self.check(run)
 
     def is_there(self, run: Run) -> bool:

@@ -29,6 +29,7 @@ def copy(connection: sa.Connection, schema: str, path: Path) -> bool:
         path: of a new SQLite file.
     """
     connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    connection.exec_driver_sql("SET LOCAL extra_float_digits TO 1")  # numbers in full, whatever the role's setting is
     there = sa.inspect(connection).get_table_names(schema=schema)
     if "contacts_log" in there:
         return False

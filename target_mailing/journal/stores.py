@@ -281,6 +281,7 @@ class PostgresStore(Store):
         """As of any store; all of it is one transaction, which may have any session of a pooler."""
         connection = self._engine.connect()
         connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+        connection.exec_driver_sql("SET LOCAL extra_float_digits TO 1")
         run = schemas.run_over(connection)
         self._own.check(run)
         if not self._own.is_there(run):

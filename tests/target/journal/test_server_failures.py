@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import psycopg
 import pytest
 
 from mailing_api.errors import ConfigurationError
@@ -121,3 +122,17 @@ def test_a_long_statement_of_a_server_that_answers_others_is_waited_for(server, 
         monkeypatch.setattr(postgres_watch, "STATEMENT_WITHIN", 0.4)
         with pytest.raises(ConfigurationError, match="the server did not answer for a minute"):
             store._run("SELECT pg_sleep(60)")
+
+
+@pytest.mark.parametrize("setting", ["idle_session_timeout = '200ms'", "extra_float_digits = -15"])
+def test_settings_of_the_role_do_no_harm(account, server, setting):
+    account.config |= {"poll_interval": 0.6, "poll_max_interval": 0.6, "batch_rows": 100}
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(f"ALTER ROLE postgres SET {setting}")
+        try:
+            first = account.deliver(ROWS)
+            again = account.deliver(ROWS)
+        finally:
+            connection.execute("ALTER ROLE postgres RESET ALL")
+    assert (first.error, again.error) == (None, None)
+    assert sent(account) == EVERYBODY
