@@ -10,7 +10,7 @@ from mailing_api.suggestions import listed
 from target_mailing.contacts.consent_columns import looks_like_consent, tells_opt_outs
 from target_mailing.contacts.deletion import DELETED_AT, looks_like_deletion
 
-__all__ = ["ColumnReport", "column_report"]
+__all__ = ["ColumnReport", "column_report", "shown_column"]
 
 _LONGEST_NAME = 64
 _CONSENT = "who may be contacted"
@@ -41,7 +41,7 @@ def column_report(
         keys: the key's columns.
         all_properties: every column that is not read otherwise becomes a property.
     """
-    shown = {column: _shown(column, position) for position, column in enumerate(columns, 1)}
+    shown = {column: shown_column(column, position) for position, column in enumerate(columns, 1)}
     read = {column for column, _ in sent}
     by_role = {target: column for column, target in sent if target in _OBEYED and column in shown}
     obeyed = set(by_role.values())
@@ -100,7 +100,7 @@ def _ignored(stream: str, names: Sequence[str], meaning: str, target: str) -> st
     )
 
 
-def _shown(column: str, position: int) -> str:
+def shown_column(column: str, position: int) -> str:
     """A column's name; its position where a file without a header turned a person's data into the name."""
     if "@" in column or not column.isprintable() or not 0 < len(column) <= _LONGEST_NAME:
         return f"column {position}"

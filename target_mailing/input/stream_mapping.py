@@ -6,7 +6,7 @@ from target_mailing.contacts.fields import Fields
 from target_mailing.contacts.mapping import StreamMapping
 from target_mailing.contacts.properties_object import check_members
 from target_mailing.contacts.stream_columns import holds_structures_only
-from target_mailing.input.column_report import ColumnReport, column_report
+from target_mailing.input.column_report import ColumnReport, column_report, shown_column
 from target_mailing.input.column_types import ColumnTypes
 from target_mailing.input.schemas import MappedSchema
 from target_mailing.settings import StreamSettings
@@ -28,15 +28,19 @@ def mapping_of(schema: MappedSchema, fields: Fields, settings: StreamSettings) -
     )
     warnings = [*report.warnings]
     used = {name for name, _ in mapping.needed}
-    omitted = [repr(name) for name in sorted(columns.structures) if name not in used]
+    positions = {name: position for position, name in enumerate(columns.types, 1)}
+    omitted = [repr(shown_column(name, positions[name])) for name in sorted(columns.structures) if name not in used]
     if omitted and takes_all and fields.defines_properties:
         warnings.append(
             f"Stream {columns.stream!r}: `properties: all` omits {', '.join(omitted)}, since no property can hold "
             "objects or arrays"
         )
-    if missing := [name for name in schema.keys if name not in columns.types]:
+    missing = [
+        repr(shown_column(name, position)) for position, name in enumerate(schema.keys, 1) if name not in columns.types
+    ]
+    if missing:
         warnings.append(
-            f"Stream {columns.stream!r}: key column {', '.join(map(repr, missing))} is not in the SCHEMA; rows without "
+            f"Stream {columns.stream!r}: key column {', '.join(missing)} is not in the SCHEMA; rows without "
             "it are rejected as missing_key. Fix `key_properties` at the tap"
         )
     if warning := _warning_of_object(schema, fields, settings):

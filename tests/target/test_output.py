@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import fcntl
+import io
 import os
 import signal
 import subprocess
@@ -151,3 +152,9 @@ def test_p9_an_input_that_cannot_be_read_is_one_clear_line_and_the_journal_is_re
     assert (done.returncode, done.stdout) == (1, b"")
     assert b"The input cannot be read (Bad file descriptor)." in done.stderr
     assert mailjet.deliver([schema(), person(1), state(1)]).states == [1]
+
+
+def test_p1_a_state_with_carriage_returns_between_its_tokens_leaves_as_one_line_for_every_reader(mailjet):
+    value = '{"bookmarks":\r{"people": {"at": "a\\r\\n"}}\r}'
+    result = mailjet.deliver_from(io.StringIO(f'{{"type": "STATE", "value": {value}}}\n'))
+    assert result.states == [{"bookmarks": {"people": {"at": "a\r\n"}}}]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from operator import itemgetter
@@ -272,10 +273,11 @@ class Consent(RuleBasedStateMachine):
                     assert self.statuses(name).get(address) != "subscribed"
 
     def check_changed_addresses(self, before: dict[str, dict[str, str]], action: str) -> None:
-        """Whoever opted out is not subscribed under a new address."""
+        """Whoever opted out is not subscribed under a new address, unless somebody else has that one."""
+        named = Counter(folded(row.get("email")) for row in self.rows)
         for key, row in rows_alone(self.rows):
             old, new = self.address_of.get(key), folded(row.get("email"))
-            if not old or new in {old, None} or new in self.forced or "_sdc_deleted_at" in row:
+            if not old or new in {old, None} or new in self.forced or "_sdc_deleted_at" in row or named[new] > 1:
                 continue
             if row["subscription_status"] in WITHHELD or (row["verb"] or action) == "remove":
                 continue  # nothing is put there

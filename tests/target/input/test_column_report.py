@@ -217,3 +217,12 @@ def test_p9_check_reads_the_input_to_its_end(mailjet: Mailjet, capsys, line, nam
     with pytest.raises(Exception, match=named):
         checked(mailjet, capsys, f"{good}{line}\n")
     assert "check: failed: Line 6" in capsys.readouterr().out
+
+
+def test_a_key_column_or_a_structure_named_by_somebodys_data_is_called_by_its_position(mailjet: Mailjet):
+    columns = {name: {"type": ["string", "null"]} for name in ("id", "email")} | {"eve@example.com": {"type": "object"}}
+    described = schema(columns=columns) | {"key_properties": ["id", "bob@example.com"]}
+    log = mailjet.deliver([described, state(1)], properties="all").log
+    assert "key column 'column 2' is not in the SCHEMA" in log
+    assert "`properties: all` omits 'column 3', since" in log
+    assert "@example" not in log

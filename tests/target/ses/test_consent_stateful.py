@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -301,11 +302,11 @@ class Consent(RuleBasedStateMachine):
                 assert found.has_opted_out, row
 
     def check_changed_addresses(self, before: dict[str, Seen], action: str) -> None:
-        """Whoever opted out, if only of a topic, is not subscribed under a new address."""
-        now = self.seen()
+        """Whoever opted out, if only of a topic, is not subscribed under a new address, unless it is another's too."""
+        now, named = self.seen(), Counter(folded(row.get("email")) for row in self.rows)
         for key, row in rows_alone(self.rows):
             old, new = self.address_of.get(key), folded(row.get("email"))
-            if not old or new in {old, None} or new in self.forced or not puts(row, action):
+            if not old or new in {old, None} or new in self.forced or not puts(row, action) or named[new] > 1:
                 continue
             if old in before and before[old].has_opted_out:
                 event("an opted-out person's address changed")
