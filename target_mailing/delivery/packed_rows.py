@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from operator import attrgetter
 from typing import Any, Final, overload
 
@@ -39,6 +39,8 @@ class PackedRows(Sequence[Row]):
         self._places = [(held, len(positions)) for held, positions in by_place(rows)]
         self._columns = _encode([_column([*map(column, rows)]) for column in _COLUMNS])
         self._rows: list[Row] | None = None
+        #: Called when the rows were unpacked.
+        self.unpacked: Callable[[PackedRows], None] | None = None
 
     def __len__(self) -> int:
         return self._count
@@ -70,11 +72,18 @@ class PackedRows(Sequence[Row]):
             rows[at] = row
         return rows
 
+    def usual(self) -> list[Row]:
+        """The rows that were packed."""
+        rows = self._unpacked()
+        return [row for at, row in enumerate(rows) if at not in self._unusual] if self._unusual else rows
+
     def _unpacked(self) -> list[Row]:
         """The rows, the same ones each time."""
         if self._rows is None:
             self._rows = self.made()
             self._columns = b""  # `made` has them already, or finds the rows
+            if self.unpacked is not None:
+                self.unpacked(self)
         return self._rows
 
 

@@ -93,7 +93,7 @@ class DestinationQueue:
 
     def is_empty(self) -> bool:
         """Whether no row is here or under way; rows that wait for removals to be allowed do not matter until then."""
-        return not (self.removals.is_open and self.removals) and not self._held and not self._tickets.holders
+        return not (self.removals.is_open and self.removals) and not self._held and not self._tickets
 
     def is_crowded(self) -> bool:
         """Whether no more rows should be read for now."""

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from target_mailing.delivery.packed_rows import PackedRows
+from target_mailing.delivery.packed_tickets import PackedTickets
 from target_mailing.row import Resource, Row
 from target_mailing.spool import Kept
 
 __all__ = ["Tickets"]
+
+#: Resources from which on those of packed rows are no longer kept in one dictionary with the others: they take less
+#: memory, and finding one takes longer.
+_MANY: Final = 1 << 16
 
 
 class Tickets:
@@ -22,6 +28,8 @@ class Tickets:
     def __init__(self) -> None:
         #: Each a row, or the packed rows of which one is it.
         self._holders: dict[Resource, Row | PackedRows] = {}
+        #: The other packed rows: nobody met one of them.
+        self._packed = PackedTickets()
         self._behind: dict[Resource, deque[Row]] = {}
         #: Rows that hold a resource beside its holder.
         self._beside: dict[Resource, dict[int, Row]] = {}
@@ -33,18 +41,24 @@ class Tickets:
         #: Tickets of these rows behind those of other rows.
         self.behind = 0
 
-    @property
-    def holders(self) -> Collection[Resource]:
-        """The resources that rows hold."""
-        return self._holders.keys()
+    def __bool__(self) -> bool:
+        """Whether any row holds anything."""
+        return bool(self._holders or self._packed)
+
+    def held(self, resources: Sequence[Resource]) -> Iterator[Resource]:
+        """Those of some resources that rows hold."""
+        yield from filter(self._holders.__contains__, resources)
+        yield from self._packed.among(resources)
 
     def holder(self, resource: Resource) -> Row | None:
         """The first row of a resource."""
         holder = self._holders.get(resource)
+        if holder is None:
+            holder = self._packed.holder(resource)
         if isinstance(holder, PackedRows):
             self._hold_one_by_one(holder)
-            holder = self._holders[resource]
-            assert isinstance(holder, Row)  # noqa: S101 - a packed row holds what it held before
+            holder = self._holders.get(resource)
+            assert not isinstance(holder, PackedRows)  # noqa: S101 - a row holds it, or none where only hashes are equal
         return holder
 
     def pack(self, rows: Sequence[Row]) -> PackedRows:
@@ -60,9 +74,25 @@ class Tickets:
         }
         packed = PackedRows(rows, unusual=unusual)
         usual = [row for at, row in enumerate(rows) if at not in unusual] if unusual else rows
-        self._holders.update(dict.fromkeys([row.id for row in usual], packed))
-        self._holders.update(dict.fromkeys([row.key for row in usual if row.key is not None], packed))
+        resources: list[Resource] = [*(row.id for row in usual), *(row.key for row in usual if row.key is not None)]
+        if not resources or len(self._holders) < _MANY or self._are_shared(resources):
+            self._holders.update(dict.fromkeys(resources, packed))
+            return packed
+        for resource in resources:
+            del self._holders[resource]
+        self._packed.add(packed, resources)
+        packed.unpacked = self._hold_again
         return packed
+
+    def _are_shared(self, resources: Sequence[Resource]) -> bool:
+        """Whether rows wait for any of these resources, or hold one beside its holder."""
+        return not all(others.keys().isdisjoint(resources) for others in (self._behind, self._beside))
+
+    def _hold_again(self, packed: PackedRows) -> None:
+        """Rows were unpacked: those whose tickets were packed with them hold their resources again."""
+        packed.unpacked = None
+        self._packed.remove(packed)
+        self.take_free(packed.usual())
 
     def _hold_one_by_one(self, packed: PackedRows) -> None:
         """Somebody meets one of these rows: each holds its own resources again."""
@@ -78,7 +108,7 @@ class Tickets:
 
     def number(self, resource: Resource) -> int:
         """How many rows have a ticket for a resource, but for those beside the first one."""
-        return (resource in self._holders) + len(self._behind.get(resource, ()))
+        return (self.holder(resource) is not None) + len(self._behind.get(resource, ()))
 
     def rows(self, resource: Resource) -> Iterator[Row]:
         """The rows that have a ticket for a resource, but for those beside the first one."""
@@ -90,7 +120,7 @@ class Tickets:
         """Take a ticket for each resource of a row; whether it is first everywhere."""
         waits = 0
         for resource in row.resources:
-            if resource in self._holders:
+            if resource in self._holders or (self._packed and self.holder(resource) is not None):
                 self._behind.setdefault(resource, deque()).append(row)
                 waits += 1
             else:

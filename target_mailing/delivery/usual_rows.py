@@ -58,10 +58,9 @@ class UsualRows:
 
     def _met(self, rows: Sequence[Row], facts: Facts) -> Iterator[Resource | None]:
         """Keys and contacts that are under way, come in several rows, or need a decision by what is known of them."""
-        holders = self._tickets.holders
         for resources in (facts.ids, facts.keys):
             yield from _repeated(resources)
-            yield from filter(holders.__contains__, resources)
+            yield from self._tickets.held(resources)
             yield from self._removals.behind(resources)
         yield from facts.opted_out
         yield from facts.shared_keys

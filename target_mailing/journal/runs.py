@@ -10,7 +10,7 @@ the table itself when a program begins.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from itertools import combinations, compress, cycle, islice, takewhile
+from itertools import takewhile
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from target_mailing.journal import tables
 from target_mailing.journal.statements import VALUES_AT_ONCE, Driver, padded
+from target_mailing.marks import Marks
 
 __all__ = ["Entry", "Index", "Runs"]
 
@@ -27,8 +28,6 @@ _RUN_AT: Final = 32_768
 _MERGED_AT_ONCE: Final = 16
 #: A new index has so many bytes of marks once it has an entry; they double when there is an entry for each byte.
 _MARKS: Final = 1 << 21
-#: What marks an entry in its byte: three bits, which mark few other hashes by chance.
-_BITS: Final = [1 << a | 1 << b | 1 << c for a, b, c in islice(cycle(combinations(range(8), 3)), 64)]
 
 #: A row: its number, then its columns.
 Entry = tuple[Any, ...]
@@ -98,8 +97,8 @@ class Runs:
         #: The others, where there are several.
         self._more: dict[Hashable, list[int]] = {}
         self._newest = self.last
-        # Unless all bits of a hash are set there is no entry of it; the hashes of an older index are not all known.
-        self._marks = None if self._runs else bytearray()
+        # There is no entry of a hash that is not marked; the hashes of an older index are not all known.
+        self._marks = None if self._runs else Marks(0)
 
     @property
     def last(self) -> int:
@@ -109,7 +108,8 @@ class Runs:
     def rows(self, values: Iterable[Any]) -> list[Entry]:
         """The rows that have one of these values, and perhaps some others."""
         recent = self._taken_up()
-        wanted = self._marked(self._index.kept(values))
+        kept = self._index.kept(values)
+        wanted = {*kept} if self._marks is None else self._marks.among(kept)  # nearly always none of new rows
         inside = recent.keys() & wanted
         numbers = [recent[value] for value in inside]
         numbers += [number for value in self._more.keys() & inside for number in self._more[value]]
@@ -182,7 +182,7 @@ class Runs:
         assert self._recent is not None  # noqa: S101 - the index is in use
         recent, numbers, kept = self._recent, columns[0], self._index.kept(columns[self._at])
         if self._marks is not None:
-            self._mark(self._marks, kept, numbers[-1])
+            self._mark(self._marks or Marks(_MARKS), kept, numbers[-1])
         if [*map(recent.setdefault, kept, numbers)] != [*numbers]:
             for value, number in zip(kept, numbers, strict=True):
                 if (before := recent[value]) < number:
@@ -201,26 +201,12 @@ class Runs:
             self._merge(alike[::-1])
             size *= _MERGED_AT_ONCE
 
-    def _marked(self, values: Sequence[Hashable]) -> set[Hashable]:
-        """Those of some values that may have an entry: nearly always none of new rows, which a few calls show."""
-        marks = self._marks
-        if marks is None:
-            return {*values}
-        if not marks:
-            return set()
-        mask = len(marks) - 1
-        met = compress(values, map(marks.__getitem__, map(mask.__and__, map(hash, values))))
-        return {value for value in met if not _BITS[(at := hash(value)) >> 32 & 63] & ~marks[at & mask]}
-
-    def _mark(self, marks: bytearray, values: Iterable[Hashable], last: int) -> None:
+    def _mark(self, marks: Marks, values: Iterable[Hashable], last: int) -> None:
         """Mark the values of rows, of whose numbers this is the last."""
-        if not marks:
-            marks += bytes(_MARKS)
         while len(marks) < last:
-            marks += bytes(marks)  # what was marked in the smaller one is marked wherever it would be in this
-        mask = len(marks) - 1
-        for place in map(hash, values):
-            marks[place & mask] |= _BITS[place >> 32 & 63]
+            marks.double()
+        marks.mark(map(hash, values))
+        self._marks = marks
 
     def _add_run(self, first: int, last: int) -> None:
         where = f"n BETWEEN {first:d} AND {last:d} AND {self._index.where}"

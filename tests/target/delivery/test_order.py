@@ -12,6 +12,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import target_mailing.delivery.queue
+import target_mailing.delivery.tickets
 from mailing_api.addresses import fold_address
 from target_mailing.contacts.contact import EncodedContact
 from target_mailing.contacts.fields import Fields
@@ -43,6 +44,14 @@ ROWS = st.lists(
 #: Rows come, a batch is made of those that are ready, or a batch ends, each the one of that number.
 EVENTS = st.lists(st.tuples(st.sampled_from(["rows", "send", "end", "end"]), st.integers(0, 4)), max_size=40)
 MEMBERS = st.dictionaries(ADDRESSES, st.sampled_from(["in", "out"]), max_size=4)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _many_resources():
+    """The tickets of packed rows are kept in both ways, as in a run with many of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(target_mailing.delivery.tickets, "_MANY", 4)
+        yield
 
 
 class Place(Destination):

@@ -37,7 +37,7 @@ def test_p1_rows_of_a_resource_are_ready_in_their_order_and_all_of_them_at_last(
         if line < 30 and (not ready or data.draw(st.booleans())):
             line += 1
             new = row(line, data.draw(RESOURCES))
-            is_free = all(one not in tickets.holders for one in new.resources)
+            is_free = not [*tickets.held(new.resources)]
             for resource in new.resources:
                 came[resource].append(line)
             assert tickets.take(new) is is_free
@@ -50,7 +50,7 @@ def test_p1_rows_of_a_resource_are_ready_in_their_order_and_all_of_them_at_last(
             assert all(not one.waits for one in following)
             ready += following
     assert went == came
-    assert not tickets.holders
+    assert not tickets
     assert tickets.waiting == 0
 
 

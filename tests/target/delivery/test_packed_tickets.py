@@ -1,0 +1,66 @@
+"""Tickets of packed rows: who holds what is found, whatever is packed and unpacked meanwhile."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+import target_mailing.delivery.tickets
+from target_mailing.contacts.contact import EncodedContact
+from target_mailing.delivery import packed_tickets
+from target_mailing.delivery.packed_rows import PackedRows
+from target_mailing.delivery.packed_tickets import PackedTickets
+from target_mailing.delivery.tickets import Tickets
+from target_mailing.row import Row, keep_on_disk
+from target_mailing.spool import Spool
+
+RESOURCES = st.integers(-(2**63), 2**63 - 1) | st.integers(-3, 3) | st.binary(min_size=16, max_size=16)
+ROW = Row(1, b"{}", "s", b"key", 1, "add", 0, EncodedContact("ada@example.com", "ada@example.com", b""))
+
+
+def rows_of(numbers: range, spool: Spool) -> list[Row]:
+    rows = [
+        Row(at, b"{}", "s", b"key %d" % at, at, "add", 0, EncodedContact(f"{at}@example.com", f"{at}@example.com", b""))
+        for at in numbers
+    ]
+    keep_on_disk(rows, spool)
+    return rows
+
+
+@given(st.lists(RESOURCES, max_size=40, unique_by=hash), st.lists(st.integers(0, 5), max_size=30), st.booleans())
+def test_what_packed_rows_hold_is_told_until_they_are_removed(resources, events, has_few_marks):
+    least = packed_tickets._LEAST_MARKS
+    packed_tickets._LEAST_MARKS = 1 if has_few_marks else least
+    try:
+        tickets, free, held = PackedTickets(), [*resources], {}
+        for event in events:
+            if event < 4:
+                rows, some = PackedRows([ROW], unusual=()), [free.pop() for _ in range(min(event, len(free)))]
+                tickets.add(rows, some)
+                held[rows] = some
+            elif held:
+                rows, some = held.popitem()
+                tickets.remove(rows)
+                free += some
+            assert {*tickets.among(resources)} == {one for some in held.values() for one in some}
+            assert all(tickets.holder(one) is rows for rows, some in held.items() for one in some)
+            assert bool(tickets) is bool(held)
+    finally:
+        packed_tickets._LEAST_MARKS = least
+
+
+def test_packed_rows_keep_their_tickets_and_who_meets_one_of_them_waits(monkeypatch):
+    monkeypatch.setattr(target_mailing.delivery.tickets, "_MANY", 0)
+    tickets, spool = Tickets(), Spool(None)
+    rows = rows_of(range(1, 6), spool)
+    tickets.take_free(rows)
+    packed = tickets.pack(rows)
+    assert not tickets._holders
+    assert {*tickets.held([1, b"key 2", 6, b"key 6"])} == {1, b"key 2"}
+    later = rows_of(range(5, 7), spool)
+    assert [tickets.take(row) for row in later] == [False, True]
+    assert tickets.holder(5) is packed[4]
+    assert tickets.release([*packed]) == [later[0]]
+    assert tickets.release(later) == []
+    assert not tickets
+    spool.close()
