@@ -42,7 +42,7 @@ class SentRows(Sequence[EncodedContact]):
         for held, positions in by_place(self._rows):
             together = [*islice(rows, len(positions))]
             if isinstance(held, Kept) and not have_extras(together) and not any(row.resubmitted for row in together):
-                contacts = self._place(held)
+                contacts = self._read.get(held) or held.contacts()  # all are seen once, so none stay in memory
                 yield from [contacts[at] for at in positions]
             else:
                 yield from map(self._sent, together)

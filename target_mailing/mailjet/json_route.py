@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -105,11 +105,10 @@ class Submit(Step):
 
     def run(self, work: Work) -> Progress:
         """Post the batch."""
-        contacts = b",".join([contact.content for contact in work.contacts])
         head: dict[str, Any] = {"Action": work.action}
         if self.list_id is None:
             head = {"ContactsLists": [{"ListID": list_id, "Action": work.action} for list_id in self.lists]}
-        body = msgspec.json.encode(head)[:-1] + b',"Contacts":[' + contacts + b"]}"
+        body = _body(head, work.contacts)
         is_removal = work.action == ACTIONS.remove
         try:
             return Done({"job": self.client.submit_contacts(body, list_id=self.list_id, once=is_removal)})
@@ -134,6 +133,12 @@ class Submit(Step):
             return None
         files = {noted["data"] for noted in work.known if "data" in noted}  # of CSV imports
         return [job for job, file in matching_jobs(self.client, work, self.list_id) if file not in files]
+
+
+def _body(head: Mapping[str, Any], contacts: Iterable[EncodedContact]) -> bytes:
+    """A request's body; while it is under way, nothing else of the contacts is in memory."""
+    parts = msgspec.json.encode(head)[:-1], b',"Contacts":[', b",".join([one.content for one in contacts]), b"]}"
+    return b"".join(parts)
 
 
 @dataclass(frozen=True)
