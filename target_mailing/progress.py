@@ -177,8 +177,8 @@ def texts_of(standing: Standing, *, seconds: float, pace: float) -> list[str]:
     return [
         f"{at}  {read} read, {ends}, {waiting}{f' ({sent} sent, {jobs} under way)' if standing.jobs else ''}{rest}",
         f"{done}, {waiting}{f' ({sent} in {jobs})' if standing.jobs else ''}{rest}",
-        f"{done}{f', {sent} in {jobs}' if standing.jobs else ''}{rest}",
-        f"{done}, {jobs}{rest}",
+        f"{done}, {waiting}{f' ({jobs})' if standing.jobs else ''}{rest}",
+        f"{done}, {waiting}{rest}",
         f"{done}{rest.replace('about ', '')}",
         done,
     ]

@@ -14,7 +14,7 @@ from singer_sdk.metrics import Metric, Status, Tag
 from mailing_api.counted import counted, lasting
 from mailing_api.process.run_metrics import log_count, log_time, log_traffic
 from mailing_api.process.table import Section, show, table, traffic_fields, traffic_rows
-from target_mailing.delivery.summary import effect_in_words, totals, totals_sentence
+from target_mailing.delivery.summary import absent_in_words, effect_in_words, totals, totals_sentence
 from target_mailing.delivery.tally import Tally
 from target_mailing.journal.rejects_file import Rejects
 from target_mailing.outcome import Outcome
@@ -251,12 +251,9 @@ def rows_of(tally: Tally, opened: Mapping[str, int] = MappingProxyType({})) -> I
 
 def besides(tally: Tally, events: Mapping[str, int]) -> dict[str, int]:
     """Contacts that no row of their own took off, and those that were not taken off; `events` are of `events_of`."""
-    absent = tally.absent
     counts = {
         "former addresses removed": tally.former_removed,
-        "absent contacts taken off": absent[Outcome.DELIVERED],
-        "absent contacts kept, who opted out": absent[Outcome.WITHHELD],
-        "absent contacts refused by the provider": absent[Outcome.REJECTED],
+        **{f"absent contacts {what}": count for what, count in absent_in_words(tally)},
         "contacts not taken off, by max_removals": events["removals_held"],
     }
     return {words: count for words, count in counts.items() if count}

@@ -7,19 +7,45 @@ import traceback
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+import click
 from singer_sdk.exceptions import ConfigValidationError, MapExpressionError, StreamMapConfigError
 from singer_sdk.plugin_base import SingerCommand
 
-from mailing_api.errors import MailingError
+from mailing_api.errors import ConfigurationError, MailingError
 from mailing_api.process.log_filter import guard_logs
 from mailing_api.process.standard_output import failure, flush_before, install
 
-__all__ = ["USER_ERRORS", "PluginCommand", "message_of"]
+__all__ = ["USER_ERRORS", "GivenFile", "PluginCommand", "message_of"]
 
 _UNWRITABLE: Final = "Standard output cannot be written (%s), so the run failed."
 
 #: Errors of both plugins whose message is written for users and quotes no row.
 USER_ERRORS: Final[tuple[type[Exception], ...]] = (MailingError, MapExpressionError, StreamMapConfigError, OSError)
+
+
+class GivenFile(click.File):
+    """A file that an option names; one that cannot be read is an error like any other, with exit code 1."""
+
+    @classmethod
+    def like(cls, kind: click.File) -> GivenFile:
+        """One that opens files as another type does."""
+        return cls(kind.mode, kind.encoding, kind.errors)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Open the file.
+
+        Raises:
+            ConfigurationError: it cannot be read.
+        """
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            option = "a file" if param is None else param.opts[-1]
+            cause = error.__context__
+            if isinstance(cause, FileNotFoundError):
+                raise ConfigurationError(f"The file in {option}, {value}, was not found.") from None
+            reason = getattr(cause, "strerror", None) or "no file can have this name"
+            raise ConfigurationError(f"The file in {option}, {value}, cannot be read ({reason}).") from None
 
 
 class PluginCommand(SingerCommand):

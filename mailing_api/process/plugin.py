@@ -13,7 +13,7 @@ from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.plugin_base import JSONSchemaValidator, PluginBase, _ConfigInput
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.process.command import PluginCommand
+from mailing_api.process.command import GivenFile, PluginCommand
 from mailing_api.process.configuration import (
     check_stream_maps,
     misspelt_settings,
@@ -114,6 +114,8 @@ class MailingPlugin(PluginBase):
         for option in command.params:
             if isinstance(option, click.Option) and option.name in cls.option_help:
                 option.help = cls.option_help[option.name]
+            if isinstance(option.type, click.File):
+                option.type = GivenFile.like(option.type)
         return cls.command_class(
             name=command.name,
             callback=command.callback,

@@ -217,7 +217,9 @@ class OutcomesAt(Tally):
         for tally in (self, self._run):
             tally.former_removed += contacts
 
-    def absent_ended(self, contacts: int, outcome: Outcome) -> None:
-        """Rows ended that were to take off contacts whom a whole input did not name."""
+    def absent_ended(self, contacts: int, outcome: Outcome, *, is_unsubscribed: bool = False) -> None:
+        """Rows ended that were to take off contacts whom a whole input did not name, or to unsubscribe them."""
         for tally in (self, self._run):
             tally.absent[outcome] += contacts
+            if is_unsubscribed and outcome is Outcome.DELIVERED:
+                tally.absent_unsubscribed += contacts

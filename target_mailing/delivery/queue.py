@@ -127,6 +127,8 @@ class DestinationQueue:
         make = AddressRows(self.destination, self._journal).absent
         rows = [made for contact in contacts if (made := make(stream, contact, action))]
         self.removals.absent[stream] += len(rows)
+        if action == self.destination.actions.unsubscribe:
+            self.removals.unsubscribed += len(rows)
         self.removals.strangers[stream] += sum(row.key is None for some in rows for row in some)
         self.offer([row for some in rows for row in some])
         return len(rows)

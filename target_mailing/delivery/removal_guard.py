@@ -238,9 +238,14 @@ class RemovalGuard:
 
     def _part(self, one: _Leaving) -> str:
         destination, counts, known = _named(one.queue), one.counts, one.known
+        unsubscribed = 0 if one.is_contents else min(one.queue.removals.unsubscribed, counts.removals)
         kinds = [
             f"{counted(number, 'contact')} would be {what}"
-            for number, what in ((counts.removals, "removed"), (counts.moves, "moved to a new address"))
+            for number, what in (
+                (counts.removals - unsubscribed, "removed"),
+                (unsubscribed, "unsubscribed"),
+                (counts.moves, "moved to a new address"),
+            )
             if number
         ]
         lately = counts.lately_removed + counts.lately_moved

@@ -43,6 +43,7 @@ class Removals:
         most_shown: how many rows there are in `sample` at most.
         sample: the first rows that take somebody off, each by its stream, line and record.
         absent: by stream, contacts to be taken off that its input no longer names.
+        unsubscribed: how many of them are to be unsubscribed instead, and stay on the list.
         strangers: by stream, those of them whom no stream put there.
         lines: rows of the input that wait, or did.
     """
@@ -54,6 +55,7 @@ class Removals:
         self.most_shown = _SAMPLE
         self.sample: list[tuple[str, int, bytes]] = []
         self.absent: Counter[str] = Counter()
+        self.unsubscribed = 0
         self.strangers: Counter[str] = Counter()
         self.lines = 0
         self._actions = destination.actions

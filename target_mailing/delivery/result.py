@@ -94,7 +94,8 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
                 here.settle_alike([row.line for row in rows], outcome, code, by)
                 continue
             here.settle_all([(row.lines, outcome, code) for row in rows if row.plan is None], by)
-            here.absent_ended(sum(row.is_absent for row in rows), outcome)
+            absent = sum(row.is_absent for row in rows)
+            here.absent_ended(absent, outcome, is_unsubscribed=usual is Effect.UNSUBSCRIBED)
             for row in rows:
                 if row.plan is not None:
                     row.plan.ends.append((outcome, code))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from mailing_api.counted import counted
 from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.outcomes import Outcomes
+from target_mailing.delivery.tally import Tally
 from target_mailing.outcome import Outcome
 
-__all__ = ["effect_in_words", "totals", "totals_sentence"]
+__all__ = ["absent_in_words", "effect_in_words", "totals", "totals_sentence"]
 
 #: The order of the sentence: the outcomes that need attention come last.
 _ORDER: Final = (
@@ -41,11 +42,7 @@ _OBEYED: Final = ("opt-out of a rejected row obeyed", "opt-outs of rejected rows
 
 
 #: How contacts end whom a whole input did not name.
-_ABSENT: Final = {
-    Outcome.DELIVERED: ("absent contact taken off", "absent contacts taken off"),
-    Outcome.WITHHELD: ("absent contact kept, who opted out", "absent contacts kept, who opted out"),
-    Outcome.REJECTED: ("absent contact refused by the provider", "absent contacts refused by the provider"),
-}
+_ABSENT: Final = (Outcome.DELIVERED, Outcome.WITHHELD, Outcome.REJECTED)
 
 
 def totals(outcomes: Outcomes, batches: Mapping[str, int]) -> dict[str, Any]:
@@ -63,6 +60,7 @@ def totals(outcomes: Outcomes, batches: Mapping[str, int]) -> dict[str, Any]:
         "former_removed": outcomes.former_removed,
         "opt_outs_obeyed": outcomes.opt_outs_obeyed,
         **{f"absent_{outcome}": outcomes.absent[outcome] for outcome in _ABSENT},
+        "absent_unsubscribed": outcomes.absent_unsubscribed,
         **{name: batches.get(name, 0) for name in ("batches", *_RARE, *_OPEN)},
     }
 
@@ -80,9 +78,19 @@ def totals_sentence(outcomes: Outcomes, batches: Mapping[str, int]) -> str:
     if parts:
         sentence += f": {', '.join(parts)}"
     rare = [(outcomes.former_removed, _FORMER), (outcomes.opt_outs_obeyed, _OBEYED)]
-    rare += [(outcomes.absent[outcome], words) for outcome, words in _ABSENT.items()]
+    rare += [
+        (count, (f"absent contact {what}", f"absent contacts {what}")) for what, count in absent_in_words(outcomes)
+    ]
     rare += [(batches.get(name, 0), words) for name, words in _RARE.items()]
     return "; ".join([sentence, *(counted(count, *words) for count, words in rare if count)])
+
+
+def absent_in_words(tally: Tally) -> Iterator[tuple[str, int]]:
+    """How contacts ended whom a whole input did not name, in words, and how many did."""
+    yield "taken off", tally.absent[Outcome.DELIVERED] - tally.absent_unsubscribed
+    yield "unsubscribed", tally.absent_unsubscribed
+    yield "kept, who opted out", tally.absent[Outcome.WITHHELD]
+    yield "refused by the provider", tally.absent[Outcome.REJECTED]
 
 
 def effect_in_words(effect: str) -> str:

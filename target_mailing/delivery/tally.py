@@ -20,6 +20,8 @@ class Tally:
         self.former_removed = 0
         #: How rows ended that were to take off contacts whom a whole input did not name; they have no lines.
         self.absent: Counter[Outcome] = Counter()
+        #: How many of those that were delivered unsubscribed their contacts, which stay on the list.
+        self.absent_unsubscribed = 0
 
     @property
     def rows(self) -> int:

@@ -168,8 +168,9 @@ class Mirror:
             name, verdict = queue.destination.name, self._verdict(source, queue, settings)
             if verdict.proof is None:
                 logger.warning(
-                    "Stream %r: nobody is taken off %s, because nothing proves that the input is whole: %s",
+                    "Stream %r: nobody is %s %s, because nothing proves that the input is whole: %s",
                     source,
+                    "taken off" if settings.mirror_action == "remove" else "unsubscribed at",
                     name,
                     verdict.reason,
                 )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -20,6 +21,9 @@ _OPEN: Final = b"5"
 _SEALED: Final = b"6"
 #: By version before these, the one that it becomes.
 _FORMER: Final = {b"3": _OPEN, b"4": _SEALED}
+#: Forms of the number of a format, and of the version of a program.
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
+_VERSION: Final = re.compile(r"[0-9A-Za-z.+-]{1,40}")
 #: Set where a forgotten contact would be delivered twice.
 _KEEPS_CONTACTS: Final = "keeps_contacts"
 _REPLACED: Final = "replaced "
@@ -64,14 +68,38 @@ class JournalMeta:
             if any(self._connection.execute(sa.select(sa.text("1")).select_from(table)).first() for table in present):
                 raise ValueError("no version")
         elif version not in (_OPEN, _SEALED, *_FORMER):
-            number = version.decode("ascii", "replace") if isinstance(version, bytes) else ""
-            raise JournalError(
-                f"Setting `journal`: {self._name} was made by another version of this program (format "
-                f"{number if number.isdecimal() else 'unknown'}; this version reads {min(_FORMER).decode()} to "
-                f"{_SEALED.decode()}) and was not changed. Install the version that made it, or a later one."
-            )
+            raise self._of_another_version(version)
         elif not names.issuperset(_BEFORE if version in _FORMER else _NOW):
             raise ValueError("a table is missing")
+
+    def _of_another_version(self, version: object) -> JournalError:
+        found = version.decode("ascii", "replace") if isinstance(version, bytes) else ""
+        number = int(found) if _NUMBER.fullmatch(found) else None
+        is_newer = number is not None and number > int(_SEALED)
+        remedy = "Install the version that made it, or a later one."
+        if is_newer:
+            remedy = (
+                f"Install that version{self._last_version()}, or a later one. To keep this version, restore the copy "
+                "of the journal from before the upgrade: what was delivered since is sent again if it comes again."
+            )
+        return JournalError(
+            f"Setting `journal`: {self._name} was made by {'a newer' if is_newer else 'another'} version of this "
+            f"program (format {'unknown' if number is None else number}; this version reads {min(_FORMER).decode()} to "
+            f"{_SEALED.decode()}) and was not changed. {remedy}"
+        )
+
+    def _last_version(self) -> str:
+        """Which version the last run had, in brackets; "" where another format does not tell it."""
+        columns = {one["name"] for one in self._columns_of_runs()}
+        if not columns.issuperset({"run_id", "version"}):
+            return ""
+        runs = sa.table("past_runs", sa.column("run_id"), sa.column("version"))
+        last = self._connection.execute(sa.select(runs.c.version).order_by(runs.c.run_id.desc()).limit(1)).scalar()
+        return f" ({last})" if isinstance(last, str) and _VERSION.fullmatch(last) else ""
+
+    def _columns_of_runs(self) -> Sequence[Mapping[str, Any]]:
+        inspector = sa.inspect(self._connection)
+        return inspector.get_columns("past_runs") if inspector.has_table("past_runs") else []
 
     @property
     def is_former(self) -> bool:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from mailing_api.errors import ConfigurationError
 from target_mailing.history.opening import history_folder
 from target_mailing.journal import past_runs, tables
+from target_mailing.journal.meta import JournalMeta
 from target_mailing.journal.past_runs import PastJob, PastRun
 from target_mailing.journal.stores import MemoryStore, Store
 from target_mailing.past_runs.words import list_lines, run_lines
@@ -120,6 +121,7 @@ def _read(store: Store, which: str) -> _Found | None:
 
 
 def _look(connection: sa.Connection, which: str, store: Store, holder: str | None) -> _Found:
+    JournalMeta(connection, store.name).check_tables()
     if not sa.inspect(connection).has_table(tables.past_runs.name):
         return _Found([])  # of an earlier version
     count = connection.execute(sa.select(sa.func.count()).select_from(tables.past_runs)).scalar_one()

@@ -131,6 +131,7 @@ def _tally_of(totals: RunTotals) -> Tally:
             tally.count(count, outcome, code)
         tally.count(rows - sum(codes.values()), outcome, None)
         tally.absent[outcome] = totals.events.get(f"absent_{outcome}", 0)
+    tally.absent_unsubscribed = totals.events.get("absent_unsubscribed", 0)
     tally.former_removed = totals.events.get("former_removed", 0)
     return tally
 

@@ -23,7 +23,7 @@ from target_mailing.foresight.foresight import Foresight
 from target_mailing.outcome import Outcome
 from target_mailing.places import place_of
 from target_mailing.plan.calls import PlannedCalls, planned_calls
-from target_mailing.plan.tables import ABSENT, markdown, sentences, table
+from target_mailing.plan.tables import markdown, sentences, table
 from target_mailing.router import Router
 
 __all__ = ["PlanReport"]
@@ -144,7 +144,11 @@ def _numbers(tally: Tally) -> dict[str, Any]:
         "effects": _in_order(tally.codes_of(Outcome.DELIVERED)),
         **{str(outcome): tally.codes_of(outcome) for outcome in _BY_CODE},
         "former_addresses_removed": tally.former_removed,
-        "absent": {str(outcome): tally.absent[outcome] for outcome in ABSENT},
+        "absent": {
+            "delivered": tally.absent[Outcome.DELIVERED],
+            "unsubscribed": tally.absent_unsubscribed,
+            "withheld": tally.absent[Outcome.WITHHELD],
+        },
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from target_mailing.outcome import Outcome
 
-__all__ = ["ABSENT", "markdown", "sentences", "table"]
+__all__ = ["markdown", "sentences", "table"]
 
 #: Outcomes in words, in the order of the table, after those of delivered rows, which are their effects.
 _WORDS: Final[Mapping[Outcome, str]] = {
@@ -17,10 +17,11 @@ _WORDS: Final[Mapping[Outcome, str]] = {
     Outcome.WITHHELD: "withheld",
     Outcome.REJECTED: "rejected",
 }
-#: Contacts that a whole input no longer names; they have no rows.
-ABSENT: Final[Mapping[Outcome, str]] = {
-    Outcome.DELIVERED: "absent contacts taken off, besides",
-    Outcome.WITHHELD: "absent contacts kept, who opted out",
+#: Contacts that a whole input no longer names, by what would become of them; they have no rows.
+_ABSENT: Final = {
+    "delivered": "absent contacts taken off, besides",
+    "unsubscribed": "absent contacts unsubscribed, besides",
+    "withheld": "absent contacts kept, who opted out",
 }
 
 
@@ -52,9 +53,9 @@ def _without_rows(found: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
         yield "former addresses removed, besides", former
     if replaced := found.get("replaced"):
         yield "earlier contents removed, besides", replaced
-    for outcome, words in ABSENT.items():
-        if absent := found["absent"][str(outcome)]:
-            yield words, absent
+    absent = found["absent"]
+    counts = absent | {"delivered": absent["delivered"] - absent["unsubscribed"]}
+    yield from ((words, counts[name]) for name, words in _ABSENT.items() if counts[name])
 
 
 def _held(held: Mapping[str, int]) -> Iterator[tuple[str, int]]:

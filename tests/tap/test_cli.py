@@ -240,6 +240,7 @@ def test_p9_a_whole_state_message_is_reported_with_the_fix(tmp_path):
 
 def test_p9_a_file_that_does_not_exist_is_reported(tmp_path):
     assert "nowhere.json" in one_error(run(f"--config={tmp_path}/nowhere.json"))
+    assert "--state, " in one_error(run(f"--state={tmp_path}/nowhere.json"))
 
 
 def test_a_failed_run_says_which_streams(sandbox, tap, tmp_path):

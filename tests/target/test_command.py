@@ -465,6 +465,17 @@ def test_p9_a_configuration_that_cannot_be_read_is_one_clear_line(mailjet, conte
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("option", ["--config", "--input", "--explain", "--erase"])
+def test_p9_a_file_that_is_not_there_is_one_clear_line_and_the_same_exit_code(mailjet, option):
+    code, out, err = Command(mailjet).run(b"", f"{option}={mailjet.folder / 'nowhere'}")
+    assert (code, out) == (1, "")
+    (error,) = [line for line in err.splitlines() if "ERROR" in line]
+    assert option in error
+    assert "not found" in error or "No such file" in error
+    assert "Usage" not in err
+
+
 def test_settings_come_from_the_environment_too(mailjet, monkeypatch):
     given = mailjet.settings(properties=["city"]) | {"list": "Spring readers", "jobs_in_flight": 2}
     for name, value in given.items():

@@ -49,11 +49,20 @@ def under_way(mailjet, terminal, *, output=PIPE, variables=None, **config):
 def test_a_narrow_terminal_is_told_less():
     assert texts_of(WHOLE, seconds=90, pace=192.5)[1:] == [
         "1:30  8,150 of 12,000, 3,850 waiting (3,800 in 4 jobs), about 20 s to go",
-        "1:30  8,150 of 12,000, 3,800 in 4 jobs, about 20 s to go",
-        "1:30  8,150 of 12,000, 4 jobs, about 20 s to go",
+        "1:30  8,150 of 12,000, 3,850 waiting (4 jobs), about 20 s to go",
+        "1:30  8,150 of 12,000, 3,850 waiting, about 20 s to go",
         "1:30  8,150 of 12,000, 20 s to go",
         "1:30  8,150 of 12,000",
     ]
+
+
+@pytest.mark.parametrize(("ended", "sent", "jobs"), [(102_498, 40_000, 4), (1_502_498, 100_000, 12)])
+def test_rows_that_wait_are_told_in_80_columns_however_many(ended, sent, jobs):
+    standing = msgspec.structs.replace(WHOLE, read=2_300_000, ended=ended, sent=sent, jobs=jobs)
+    texts = texts_of(standing, seconds=9000, pace=100.0)
+    shown = next(text for text in texts if len(text) + 7 <= 79)  # the first that leaves room for the chart
+    assert f"{standing.read - ended:,} waiting" in shown
+    assert " to go" in shown
 
 
 def test_while_rows_are_read_nobody_knows_the_time_to_go():

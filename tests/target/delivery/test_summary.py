@@ -93,6 +93,7 @@ def test_the_fields_name_everything_always():
         "absent_delivered": 0,
         "absent_withheld": 0,
         "absent_rejected": 0,
+        "absent_unsubscribed": 0,
         "opt_outs_obeyed": 0,
         **dict.fromkeys(("batches", "resumed", "adopted", "resubmitted", "removals_held", "rows_held"), 0),
         "rows_without_outcome": 0,

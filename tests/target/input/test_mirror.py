@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +17,7 @@ from target_mailing.journal.journal import Journal
 from target_mailing.journal.stores import FileStore
 from target_mailing.row import Row
 from tests.target.conftest import COLUMNS, people, person, schema, state
+from tests.target.past_runs import told as past_runs
 
 TOTAL = {"total": {"type": ["integer", "null"]}}
 
@@ -257,8 +259,17 @@ def test_p5_who_opted_out_stays_and_is_asked_about_once(mirror):
 def test_who_is_absent_may_be_unsubscribed_instead(mirror):
     mirror.config["mirror_action"] = "unsubscribe"
     mirror.deliver([table(), *rows([1, 2]), state(1)])
-    mirror.deliver([table(), *rows([1]), state(2)])
+    plan = mirror.deliver([table(), *rows([1]), state(2)], mode="plan")
+    result = mirror.deliver([table(), *rows([1]), state(2)])
     assert mirror.statuses() == {"person1@example.com": "subscribed", "person2@example.com": "unsubscribed"}
+    assert (result.outcomes["absent_delivered"], result.outcomes["absent_unsubscribed"]) == (1, 1)
+    assert re.search(r"absent contacts unsubscribed +1\n", result.log)
+    assert "1 row: 1 unchanged; 1 absent contact unsubscribed\n" in result.log
+    assert re.search(r"absent contacts unsubscribed, besides +1\n", plan.log)
+    assert "taken off" not in result.log + plan.log
+    assert re.search(r"absent contacts unsubscribed +1\n", past_runs.told(mirror, "last"))
+    without = mirror.deliver([table(total=9), *rows([1], 9), state(3)])
+    assert "nobody is unsubscribed at mailjet:" in without.log
 
 
 @pytest.mark.parametrize("keys", [(), ("email",)])
@@ -410,7 +421,7 @@ def test_p9_absent_people_are_unsubscribed_within_the_limit_only(mirror):
     assert {*mirror.statuses().values()} == {"subscribed"}
     assert mirror.deliver([table(), *rows(range(25)), state(3)]).error is None
     later = mirror.deliver([table(), *rows(range(19)), state(4)])
-    assert "6 contacts would be removed, 6 because" in str(later.error)
+    assert "6 contacts would be unsubscribed, 6 because" in str(later.error)
     assert "(15 more left within the last 24 hours)" in str(later.error)
     assert [*mirror.statuses().values()].count("unsubscribed") == 15
 

@@ -13,7 +13,9 @@ from mailing_api.storage import postgres
 from tap_mailing.change_detection.postgres import PostgresStore as SnapshotsInPostgres
 from tap_mailing.change_detection.sqlite import FileStore as SnapshotsInFile
 from target_mailing.journal.journal import Journal, JournalError
+from target_mailing.journal.past_runs import PastRun
 from target_mailing.journal.stores import FileStore, PostgresStore
+from target_mailing.past_runs.answer import _read
 
 
 class File:
@@ -83,13 +85,25 @@ def place(request, tmp_path):
 
 
 def test_an_older_version_refuses_the_journal_of_a_newer_one(place):
-    Journal(place.journal()).close()
+    with closing(Journal(place.journal())) as journal:
+        journal.past_runs.begin(
+            PastRun(run_id="2", account=None, list=None, version="0.7.1", history=None, started_at=0.0), ""
+        )
     place.run("UPDATE meta SET value = %s WHERE name = 'version'", b"99")
     place.run("DROP TABLE runs")  # that one may have no use for it
     before = place.content()
-    with pytest.raises(JournalError, match=r"another version .*\(format 99; .*Install the version that made it"):
+    message = r"a newer version .*\(format 99; .*Install that version \(0\.7\.1\), or a later one\. To keep this "
+    with pytest.raises(JournalError, match=message):
         Journal(place.journal())
+    with pytest.raises(JournalError, match=message), closing(place.journal()) as store:
+        _read(store, "last")
     assert place.content() == before
+    place.run("UPDATE past_runs SET version = %s", "a b\n")
+    with pytest.raises(JournalError, match=r"Install that version, or"):
+        Journal(place.journal())
+    place.run("DROP TABLE past_runs")
+    with pytest.raises(JournalError, match=r"Install that version, or"):
+        Journal(place.journal())
 
 
 def test_an_older_version_refuses_the_snapshots_of_a_newer_one(place):
