@@ -122,7 +122,7 @@ class Following:
             log_time(Metric.JOB_DURATION, seconds, tags)
             now, kind = time.time(), kind_of(batch.queue.destination.name, batch.route, batch.step.name)
             ended_at = (max(batch.begun_at, batch.ran_at) + now) / 2  # since it was last seen running
-            self._note_time(kind, ended_at - batch.begun_at)
+            self._note_time(kind, max(0.0, ended_at - batch.begun_at))  # the clock may have been put back
         for later in self._slots.later(batch):
             self._note_progress(later)
 

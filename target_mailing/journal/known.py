@@ -7,10 +7,10 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["Known", "confirmed_within"]
+__all__ = ["CLOCKS_DIFFER", "Known", "confirmed_within"]
 
 #: Seconds by which the clocks of two machines may differ.
-_CLOCKS_DIFFER: Final = 3600.0
+CLOCKS_DIFFER: Final = 3600.0
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -33,4 +33,4 @@ def confirmed_within(window: float) -> tuple[float, float]:
     A time that is far in the future comes from a wrong clock.
     """
     now = time.time()
-    return now - window, now + _CLOCKS_DIFFER
+    return now - window, now + CLOCKS_DIFFER

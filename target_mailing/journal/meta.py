@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -183,13 +184,16 @@ class JournalMeta:
             self._write({_KEEPS_STREAMS: b""})
 
     def forgets_before(self, moment: float) -> float:
-        """Contacts are forgotten that were confirmed before this time; returns the greatest one ever (Unix seconds)."""
+        """Contacts are forgotten that were confirmed before this time; returns the greatest one ever (Unix seconds).
+
+        Who was forgotten by a clock that was ahead was so until now.
+        """
         known = self._read(_FORGOT_BEFORE)
-        if known is not None and float(known) >= moment:
-            return float(known)
-        self._connection.execute(sa.delete(tables.meta).where(tables.meta.c.name == _FORGOT_BEFORE))
-        self._write({_FORGOT_BEFORE: repr(moment).encode()})
-        return moment
+        greatest = moment if known is None else max(moment, min(float(known), time.time()))
+        if known is None or float(known) != greatest:
+            self._connection.execute(sa.delete(tables.meta).where(tables.meta.c.name == _FORGOT_BEFORE))
+            self._write({_FORGOT_BEFORE: repr(greatest).encode()})
+        return greatest
 
     def has_replaced(self, destination: int) -> bool:
         """Whether the contents of a destination (its hash) were replaced, and are noted since."""

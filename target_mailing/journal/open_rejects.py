@@ -241,7 +241,8 @@ class OpenRejects:
                 _add_places(places, ((key, self.place(row.also.get(key, row.line))) for key in row.own_keys))
             self.delete(self._before(places))
             return
-        noted = stored.places(self.base if self._is_late else _order_at(stored.created_at + 0.001))
+        created = _order_at(stored.created_at + 0.001)
+        noted = stored.places(self.base if self._is_late else min(self.base, created))  # its clock may have been ahead
         ended: dict[Resource, int] = {}
         for row in rows:
             # What is done for a record that was rejected does not close it; of records sent again it has another place.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import Any, Final
@@ -10,7 +11,9 @@ import msgspec
 import sqlalchemy as sa
 
 from target_mailing.journal import tables
+from target_mailing.journal.known import CLOCKS_DIFFER
 from target_mailing.journal.statements import replace_rows
+from target_mailing.run_identity import run_id_at
 
 __all__ = [
     "MOST_JOBS", "MOST_RUNS", "PastJob", "PastRun", "PastRuns", "RunTotals", "jobs_of", "open_jobs", "run_ids",
@@ -163,23 +166,25 @@ class PastRuns:
 
 
 def run_ids(connection: sa.Connection, beginning: str, most: int) -> list[str]:
-    """The newest IDs that begin so, at most so many, the newest first."""
+    """The newest IDs that begin so, at most so many, the newest first; those of a clock that was ahead come last."""
     column = tables.past_runs.c.run_id
+    is_ahead = column > run_id_at(time.time() + CLOCKS_DIFFER)
     query = sa.select(column).where(sa.func.substr(column, 1, len(beginning)) == beginning)
-    return [*connection.execute(query.order_by(column.desc()).limit(most)).scalars()]
+    return [*connection.execute(query.order_by(is_ahead, column.desc()).limit(most)).scalars()]
 
 
 def runs_of(connection: sa.Connection, ids: Sequence[str]) -> list[PastRun]:
-    """The runs of these IDs, the newest first.
+    """The runs of these IDs, in their order.
 
     Raises:
         msgspec.ValidationError: the table is damaged.
     """
     table = tables.past_runs
-    query = sa.select(table).where(table.c.run_id.in_(ids)).order_by(table.c.run_id.desc())
+    rows = {row.run_id: row for row in connection.execute(sa.select(table).where(table.c.run_id.in_(ids)))}
     return [
-        msgspec.convert(_values(row) | {"totals": msgspec.json.decode(row.totals)}, PastRun)
-        for row in connection.execute(query)
+        msgspec.convert(_values(rows[one]) | {"totals": msgspec.json.decode(rows[one].totals)}, PastRun)
+        for one in ids
+        if one in rows
     ]
 
 

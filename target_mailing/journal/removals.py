@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from target_mailing.journal import tables
 from target_mailing.journal.allowances import JournalAllowances
 from target_mailing.journal.contents import JournalContents
+from target_mailing.journal.known import CLOCKS_DIFFER
 from target_mailing.journal.meta import JournalMeta
 from target_mailing.journal.run_table import RunTable
 from target_mailing.journal.statements import replace_rows
@@ -131,6 +132,17 @@ class JournalRemovals:
             again = sa.select(table.c.contact).where(table.c.destination == destination)
             self._connection.execute(sa.delete(removed).where(removed.c.contact.in_(again)))
             self._connection.execute(sa.insert(removed).from_select([*removed.c.keys()], leaving))
+
+    def date_back(self, now: float) -> None:
+        """Date what a clock noted that was ahead to now (Unix seconds), so that its time passes; the caller commits."""
+        dated = (
+            *((tables.allowances, name) for name in ("named_at", "began_at", "base_at")),
+            *((tables.contents, name) for name in ("since", "at")),
+            (tables.removed, "at"),
+        )
+        for table, name in dated:
+            is_ahead = table.c[name] > now + CLOCKS_DIFFER
+            self._connection.execute(sa.update(table).where(is_ahead).values({name: now}))
 
     def forget_before(self, moment: float) -> None:
         """Forget those that were taken off before this time (Unix seconds); the caller commits."""

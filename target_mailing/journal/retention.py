@@ -49,7 +49,9 @@ class Retention:
         Returns:
             The latest time before which contacts were ever forgotten.
         """
+        now = time.time()
         with self.transaction():
+            self.removals.date_back(now)
             if not self.meta.keeps_contacts:
                 self.contacts.forget_before(moment, keeps_streams=self.meta.keeps_streams)
                 self.keys.forget_before(moment)
@@ -58,5 +60,5 @@ class Retention:
             self.keys.table.tidy()
             self.batches.forget_before(moment)
             self.rejects.forget_before(moment)
-            self.removals.forget_before(time.time() - LATELY)
+            self.removals.forget_before(now - LATELY)
             return self.meta.forgets_before(moment)
