@@ -27,6 +27,7 @@ from mailing_api.process.log_filter import safe_line
 from mailing_api.process.plugin import MailingPlugin
 from mailing_api.settings import json_schema, positive
 from target_mailing.command.cli import TargetCommand, options
+from target_mailing.command.free_space import full_folders
 from target_mailing.command.retry_options import selection_of
 from target_mailing.command.standalone import Circumstances, standalone
 from target_mailing.contacts.properties import PropertyNames, unknown_properties
@@ -293,6 +294,9 @@ class TargetMailing(MailingPlugin, Target):
         by_entry = {
             pattern: StreamSettings.resolve(self.config, pattern) for pattern in self.config.get("streams") or {}
         }
+        with_routes = [router.provider.with_route(one) for one in (settings, *by_entry.values())]
+        for warning in full_folders(store, folder, with_routes):
+            self.logger.warning("%s", warning)
         description, properties = self._check_destination(router, settings, "Setting `properties`")
         write(f"credentials: accepted by {router.provider.title}")
         write(f"destination: {description}")

@@ -27,7 +27,7 @@ from target_mailing.journal.stores import MemoryStore, Store
 from target_mailing.journal.traces import Traces
 from target_mailing.person.asked import Asked, ask
 from target_mailing.person.files import HISTORIES, REJECTS
-from target_mailing.person.places import looked_up
+from target_mailing.person.places import looked_up, without_journal
 from target_mailing.person.rejects import ids_in, is_empty
 from target_mailing.person.search import PersonSearch
 from target_mailing.places import journal_hash_key, refuse_missing_journal
@@ -93,13 +93,13 @@ def _opened(
     """The journal, if there is one."""
     if isinstance(store, MemoryStore):
         store.close()
-        _write("Setting `journal` is off: nothing is remembered")
+        _write(without_journal(store))
         return None
     with closing(store):
         refuse_missing_journal(config, store)
         is_missing = store.would_be_made()
     if is_missing:
-        _write(f"Journal: {unbroken(store.name)} (does not exist, so nothing is remembered)")
+        _write(without_journal(store))
         return None
     journal = JournalErasure(again(), hash_key=hash_key)
     _write(f"Journal: {unbroken(journal.place)}")

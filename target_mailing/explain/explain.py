@@ -27,7 +27,7 @@ from target_mailing.journal.person import KnownContact, Person, PersonReader
 from target_mailing.journal.person_rows import OpenReject, PersonRows
 from target_mailing.journal.stores import JournalError, MemoryStore, Store
 from target_mailing.person.asked import Asked, ask
-from target_mailing.person.places import looked_up, named_streams
+from target_mailing.person.places import looked_up, named_streams, without_journal
 from target_mailing.person.search import PersonSearch
 from target_mailing.places import journal_hash_key, refuse_missing_journal
 from target_mailing.router import Router
@@ -117,7 +117,7 @@ class _Explanation:
     def read(self, opened: ExitStack, store: Store, hash_key: str | None) -> None:
         """Read the journal's copy, as far as there is one."""
         if isinstance(store, MemoryStore):
-            _write("Setting `journal` is off: nothing is remembered")
+            _write(without_journal(store))
             return
         try:
             refuse_missing_journal(self._config, store)
@@ -130,7 +130,7 @@ class _Explanation:
             self._reader = reader
             _write(f"Journal: {unbroken(store.name)} (only read)")
         else:
-            _write(f"Journal: {unbroken(store.name)} (does not exist, so nothing is remembered)")
+            _write(without_journal(store))
 
     def find_places(self) -> None:
         """Find the destinations, of the settings and of the journal, and what the journal knows there."""

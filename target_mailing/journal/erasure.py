@@ -17,6 +17,7 @@ from target_mailing.journal import tables
 from target_mailing.journal.hashes import Hashes
 from target_mailing.journal.meta import JournalMeta
 from target_mailing.journal.person_rows import PersonRows
+from target_mailing.journal.store import FORMER_FORMAT
 from target_mailing.journal.stores import PostgresStore, Store
 from target_mailing.journal.traces import SIGNS, Sign, Traces
 
@@ -59,7 +60,7 @@ class JournalErasure:
                 meta = JournalMeta(connection, store.name)
                 meta.check_tables()
                 if meta.is_former:
-                    raise store.error("has the format of an earlier version. Deliver once before")
+                    raise store.error(FORMER_FORMAT)
                 tables.make(connection)
                 self.hashes = Hashes(meta.hash_key(hash_key))
                 self.person = PersonRows(connection, self.hashes, lambda: self._telling("Nothing was erased"))

@@ -18,6 +18,7 @@ from target_mailing.journal.known import Known
 from target_mailing.journal.meta import JournalMeta
 from target_mailing.journal.person_rows import PersonRows
 from target_mailing.journal.replaced import Replaced
+from target_mailing.journal.store import FORMER_FORMAT
 from target_mailing.journal.stores import FileStore, JournalInUseError, PostgresStore, Store
 from target_mailing.journal.streams import UNKNOWN
 from target_mailing.journal.transactions import Transactions
@@ -156,7 +157,7 @@ class PersonReader:
             meta = JournalMeta(connection, copy.name)
             meta.check_tables()
             if meta.is_former:
-                raise copy.error("has the format of an earlier version. Deliver once before")
+                raise copy.error(FORMER_FORMAT)
             tables.make(connection)  # in the copy
             self.hashes = Hashes(meta.hash_key(hash_key))
             self.rows = PersonRows(connection, self.hashes, self._reading)

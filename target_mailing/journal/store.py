@@ -8,8 +8,10 @@ from typing import Final
 
 import sqlalchemy as sa
 
-__all__ = ["RESTORE", "JournalError", "JournalHeldError", "JournalInUseError", "Store"]
+__all__ = ["FORMER_FORMAT", "RESTORE", "JournalError", "JournalHeldError", "JournalInUseError", "Store"]
 
+#: What is wrong with a journal that only a delivery takes over, and what to do about it.
+FORMER_FORMAT: Final = "has the format of an earlier version. Deliver once before"
 #: What to do about a damaged journal.
 RESTORE: Final = "Restore it from a backup, or move it away and keep it: a new journal is empty"
 

@@ -8,10 +8,12 @@ from typing import Any, Final
 
 from mailing_api.errors import AuthenticationError, MailingError, ProviderFault, UntrustedCertificate
 from target_mailing.destination import Destination
+from target_mailing.journal.stores import MemoryStore, Store
 from target_mailing.router import Router
+from target_mailing.sections import unbroken
 from target_mailing.settings import StreamSettings
 
-__all__ = ["looked_up", "named_streams", "names_of", "streams_of_settings"]
+__all__ = ["looked_up", "named_streams", "names_of", "streams_of_settings", "without_journal"]
 
 #: Errors of the whole account, whichever destination is looked for.
 _OF_ACCOUNT: Final = (AuthenticationError, ProviderFault, UntrustedCertificate)
@@ -46,6 +48,13 @@ def looked_up(
 def streams_of_settings(config: Mapping[str, Any]) -> list[str]:
     """The entries of `streams`."""
     return [*(config.get("streams") or {})]
+
+
+def without_journal(store: Store) -> str:
+    """What is said where there is no journal at its place, or nothing is kept."""
+    if isinstance(store, MemoryStore):
+        return "Setting `journal` is off: nothing is remembered"
+    return f"Journal: {unbroken(store.name)} (does not exist, so nothing is remembered)"
 
 
 def named_streams(config: Mapping[str, Any]) -> list[str]:

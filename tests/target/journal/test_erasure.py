@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import time
+from types import SimpleNamespace
 
 import pytest
 
+from target_mailing.command import free_space
 from target_mailing.journal import runs
 from target_mailing.journal.journal import Journal
 from tests.target.conftest import person, schema, state
@@ -104,6 +106,17 @@ def test_a_check_makes_nothing(mailjet, capsys, request, tmp_path, place):
     assert mailjet.deliver([schema(), person(1, email="none"), state(1)], **more).error is None
     TargetMailing(config=mailjet.settings(**more)).check()
     assert capsys.readouterr().out.count("can be written") == 3
+
+
+@pytest.mark.parametrize(("free", "warned"), [(3_999_999, True), (4_000_000, False)])
+def test_the_check_warns_of_folders_in_which_a_batch_does_not_fit(mailjet, monkeypatch, caplog, free, warned):
+    monkeypatch.setattr(free_space.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    from target_mailing.target import TargetMailing
+
+    rejects = str(mailjet.folder / "not" / "yet")
+    TargetMailing(config=mailjet.settings(rejects_path=rejects, batch_bytes=4_000_000)).check()
+    for part in ("The folder of the journal, ", f"The folder of rejects, {rejects}, has 4.0 MB free", "by TMPDIR"):
+        assert (part in caplog.text) is warned
 
 
 @pytest.mark.parametrize(("keep", "left"), [(None, 2), ("P30D", 1), (3600, 1)])
