@@ -47,6 +47,7 @@ class Queue:
         self.counts = counts
         self.sample: list[object] = []
         self.absent = Counter[str]()
+        self.unsubscribed = 0
         self.lines = 0
 
     def is_empty(self) -> bool:
