@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from mailing_api.storage import locks
-from mailing_api.storage.locks import HeldFile, Mark
+from mailing_api.storage.locks import Foreign, HeldFile, Mark
 from mailing_api.storage.result_files import begin_draft
 
 MARK = Mark(application_id=1, tables=frozenset({"meta"}))
@@ -48,3 +50,24 @@ def test_a_draft_that_another_user_puts_there_is_not_written(tmp_path, other, mo
         patch.setattr(Path, "unlink", lambda *_, **__: None)  # it is there again at once
         with pytest.raises(FileExistsError):
             begin_draft(tmp_path / "plan.json")
+
+
+@pytest.mark.parametrize(
+    ("tables", "is_ours"),
+    [((), True), (("meta",), False), (("meta", "batches"), True), (("meta", "batches", "more"), True), (("a",), False)],
+)
+def test_p9_a_database_without_our_mark_is_ours_if_it_has_our_tables_or_none(tmp_path, tables, is_ours):
+    path = tmp_path / "journal.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA user_version=1")  # so that the file is not empty
+        for name in tables:
+            database.execute(f"CREATE TABLE {name} (n)")
+        database.commit()
+    before = path.read_bytes()
+    file = HeldFile(path, Mark(application_id=7, tables=frozenset({"meta", "batches"})))
+    if is_ours:
+        assert file.check()
+    else:
+        with pytest.raises(Foreign, match="the database of another program"):
+            file.check()
+    assert path.read_bytes() == before

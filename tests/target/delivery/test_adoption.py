@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
-from target_mailing.delivery.adoption import free_size, owners, sample
+from target_mailing.delivery.adoption import changed, free_size, owners, sample
 from target_mailing.destination import Candidate
 
 
@@ -54,3 +57,10 @@ def test_a_few_rows_are_read_back(rows, read):
     found = sample(range(rows))
     assert len(found) == len({*found}) == read
     assert {*found} <= {*range(rows)}
+
+
+def test_p3_only_rows_whose_content_the_provider_did_not_have_show_whose_a_job_is():
+    rows: Any = [SimpleNamespace(id=number, fingerprint=7, size=number % 4 and 10) for number in range(1, 6)]
+    known: Any = {1: SimpleNamespace(fingerprint=7), 2: SimpleNamespace(fingerprint=8)}
+    assert changed(rows, range(5), known) == [1, 2, 4]  # the fourth has no content left
+    assert changed(rows, [0, 2], known) == [2]

@@ -30,3 +30,14 @@ def test_every_key_that_came_is_known_and_no_other():
         seen.update(keys[begin : min(begin + 700, 60_000)])
     assert all(key in seen for key in keys[:60_000])
     assert not any(key in seen for key in keys[60_000:])
+
+
+def test_p8_keys_move_from_the_set_into_arrays_which_are_merged(monkeypatch):
+    monkeypatch.setattr(seen_keys, "_RECENT", 10)
+    seen = SeenKeys()
+    for number in range(0, 1000, 5):
+        seen.update(b"%d" % one for one in range(number, number + 5))
+        assert len(seen._recent) < 10
+        assert b"%d" % (number // 2) in seen
+    assert sum(map(len, seen._sorted)) == 1000
+    assert len(seen._sorted) < 3 * seen_keys._AT_ONCE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -88,3 +89,12 @@ def test_a_file_of_another_user_is_neither_locked_nor_written(run, tmp_path, mon
     monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
     with run("two"), run("three"):
         assert path.read_bytes() == before
+
+
+def test_no_file_stays_open_after_a_lock_that_another_run_has(run):
+    with run("one"):
+        before = len([*Path("/dev/fd").iterdir()])
+        for _ in range(3):
+            with pytest.raises(ConfigurationError):
+                run("two")
+        assert len([*Path("/dev/fd").iterdir()]) == before
