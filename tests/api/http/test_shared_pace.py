@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 
 import httpx
 import pytest
@@ -276,6 +277,12 @@ def test_p9_a_value_that_is_no_url_is_an_error_that_does_not_show_it(value):
 
 def test_no_budget_by_default():
     assert rate_budget({}) is None
+
+
+def test_p9_without_the_extra_the_missing_package_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mailing_api.storage.postgres_budget", None)
+    with pytest.raises(ConfigurationError, match="`rate_budget` needs the package psycopg"):
+        rate_budget({"rate_budget": "postgresql://host/db"})
 
 
 # Without the store
