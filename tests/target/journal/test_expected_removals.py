@@ -6,8 +6,9 @@ import time
 from contextlib import closing
 
 import pytest
+import sqlalchemy as sa
 
-from target_mailing.journal import removals
+from target_mailing.journal import removals, tables
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.removals import LATELY
 from target_mailing.journal.stores import MemoryStore
@@ -60,3 +61,17 @@ def test_p9_what_left_counts_for_a_day(journal, monkeypatch, hours, counts):
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + hours * 3600)
     assert journal.removals.counts(HERE).lately_removed == counts
+
+
+def test_p9_what_left_is_kept_for_a_day_whatever_else_is_forgotten(journal, monkeypatch):
+    journal.removals.expect(7, HERE, is_move=False)
+    journal.removals.counts(HERE)
+    with journal._transaction():
+        journal.removals.note([7], allowance=0)
+    journal.removals._expected.is_made = False  # as in the next run
+    now = time.time()
+    for hours, left in ((0, 1), (23.9, 1), (24.1, 0)):
+        monkeypatch.setattr(time, "time", lambda hours=hours: now + hours * 3600)
+        journal.retention.forget_before(time.time())
+        rows = journal._connection.execute(sa.select(sa.func.count()).select_from(tables.removed)).scalar_one()
+        assert rows == left

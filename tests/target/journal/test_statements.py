@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from target_mailing.journal import statements, tables
-from target_mailing.journal.journal import Journal
+from target_mailing.journal.journal import Journal, JournalError
 from target_mailing.journal.stores import MemoryStore
 
 #: Parameters that SQLite allows in one statement unless it is compiled otherwise.
@@ -40,3 +40,20 @@ def test_rows_are_inserted_however_many_statements_it_takes(count, monkeypatch):
         columns = [range(1, count + 1), [n * 7 for n in range(count)], [5] * count, [None] * count, [2] * count]
         driver.insert(tables.contacts, columns)
         assert driver.query("SELECT * FROM contacts ORDER BY n") == [*zip(*columns, strict=True)]
+
+
+def test_p3_a_transaction_that_fails_leaves_nothing_for_the_next_one():
+    with closing(Journal(MemoryStore())) as journal:
+        run = journal._connection.exec_driver_sql
+
+        def half():
+            with journal._transaction():
+                run("INSERT INTO meta (name, value) VALUES ('half', x'00')")
+                run("SELECT * FROM none")
+
+        with pytest.raises(JournalError):
+            half()
+        with journal._transaction():
+            run("INSERT INTO meta (name, value) VALUES ('whole', x'00')")
+        found = run("SELECT name FROM meta WHERE name IN ('half', 'whole')").fetchall()
+        assert found == [("whole",)]

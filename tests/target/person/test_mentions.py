@@ -74,3 +74,11 @@ def test_what_is_found_in_any_string_does_not_depend_on_what_stands_far_away(bef
 def test_any_value_may_be_searched(value):
     BO.among(value)
     assert not BO.is_address(value)
+
+
+@pytest.mark.parametrize("known", ["bo@ex\u00e4mple.com", "bo@xn--exmple-cua.com"])
+@pytest.mark.parametrize("domain", ["ex\u00e4mple.com", "xn--exmple-cua.com", "exa\u0308mple.com"])
+def test_both_forms_of_a_domain_are_found_whichever_is_known(known, domain):
+    own = Mentions({fold_address(known)}, [])
+    assert own.among(f"to BO@{domain}!")
+    assert not own.among(f"to jumbo@{domain}!")
