@@ -113,6 +113,9 @@ class PostgresBudget:
         self._setting = setting
         self._lock = threading.Lock()
         self._connection: psycopg.Connection[Any] | None = None
+        #: Connections that were made, and by which of them a row was last found.
+        self._connections = 0
+        self._found_by: dict[str, int] = {}
         self._closing = threading.Event()
         self._is_lost = threading.Event()
         self._was_tried = threading.Event()
@@ -128,10 +131,18 @@ class PostgresBudget:
         return self._connection is not None
 
     def read(self, name: str) -> tuple[float, int, Row | None]:
-        """As of any store. What is no row, since it was edited by hand, is replaced."""
+        """As of any store. What is no row, since it was edited by hand, is replaced.
+
+        Raises:
+            AwayError: as of any store; also once if a row is missing since the connection was made again. It was not
+                deleted by hand, but lost by a failover.
+        """
         answer = _DECODER.decode(self._ask(_READ.format(name=name)))
         if answer.found is None:
+            if self._found_by.pop(name, self._connections) != self._connections:
+                raise AwayError
             return answer.now, 0, None
+        self._found_by[name] = self._connections
         revision, content = answer.found
         try:
             return answer.now, revision, _ROW_DECODER.decode(content)
@@ -234,6 +245,7 @@ class PostgresBudget:
                 self._was_tried.set()
             else:
                 self._is_lost.clear()
+                self._connections += 1
                 self._connection = connection
                 self._was_tried.set()
                 if self._has_warned:

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from mailing_api.http.pace import Pace
+from mailing_api.http.shared_pace import AwayError
 from mailing_api.mailjet import MailjetClient
 from mailing_api.rate_budget import rate_budget
 from tests.pgbouncer import needs_pgbouncer, pgbouncer
@@ -216,7 +217,7 @@ def sql(server):
 @pytest.mark.parametrize(
     "setting",
     [
-        "idle_session_timeout = '50ms'",
+        "idle_session_timeout = '150ms'",
         "statement_timeout = '100ms'",
         "lock_timeout = '100ms'",
         "extra_float_digits = -15",
@@ -224,7 +225,7 @@ def sql(server):
     ],
 )
 def test_settings_of_the_role_do_not_hinder_sharing(server, sql, caplog, monkeypatch, setting):
-    monkeypatch.setattr("mailing_api.storage.postgres_budget.AGAIN_AFTER", 0.1)
+    monkeypatch.setattr("mailing_api.storage.postgres_budget.AGAIN_AFTER", 0.02)
     other = psycopg.connect(server.url)  # begins at the same moment, and takes its time
     other.execute("SELECT pg_advisory_xact_lock(hashtextextended('mailing_rate_budget', 0))")
     sql(f"ALTER ROLE postgres SET {setting}")
@@ -235,7 +236,7 @@ def test_settings_of_the_role_do_not_hinder_sharing(server, sql, caplog, monkeyp
             began = time.monotonic()
             pace.wait()
             assert time.monotonic() - began < 0.9
-            time.sleep(0.2)
+            time.sleep(0.3)
         assert pace._alone is None
     assert caplog.text == ""
 
@@ -268,3 +269,28 @@ def test_names_of_workers_are_data_and_no_statement(server, sql):
         pace.wait()
         assert pace._alone is None
     assert name in {name for (workers,) in sql("SELECT workers FROM mailing_rate_budget.accounts") for name in workers}
+
+
+@pytest.mark.slow
+def test_a_row_that_a_failover_lost_is_not_one_that_was_deleted_by_hand(server, sql, monkeypatch):
+    monkeypatch.setattr("mailing_api.storage.postgres_budget.AGAIN_AFTER", 0.1)
+    with closing(rate_budget({"rate_budget": server.url})) as budget:
+        pace = budget.share(Pace(100.0), "provider lost")
+        pace.refused(pace.wait(), 600.0)
+        time.sleep(0.2)  # so that the connection is made again at once
+        sql("DELETE FROM mailing_rate_budget.accounts")
+        sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+            "AND backend_type = 'client backend'"
+        )
+        with pytest.raises(AwayError):
+            pace._look()
+        pace._leave()
+        pace._take()
+        now, _, row = budget._store.read(pace._name)
+        assert 500 < row.cool_until - now <= 600
+        sql("DELETE FROM mailing_rate_budget.accounts")
+        pace._look()
+        pace._alone = None
+        pace._take()
+        assert budget._store.read(pace._name)[2].cool_until == 0.0
