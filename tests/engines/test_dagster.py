@@ -31,7 +31,7 @@ EXAMPLE = REPOSITORY / "examples" / "dagster_many_lists"
 PLAYGROUND = (sys.executable, REPOSITORY / "examples" / "demo" / "playground.py")
 #: Tells the shell's variables, and stays until its input ends.
 SHELL = "import json, os, sys; print(json.dumps(dict(os.environ)), flush=True); sys.stdin.read()"
-PATIENCE = 300.0
+PATIENCE = 600.0
 #: Rows of a list, of some 490 that are sent: a list that has fewer is not done.
 HALF = 350
 #: The totals in each partition's materialization, and the different results of each check.
