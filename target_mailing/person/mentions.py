@@ -15,7 +15,6 @@ from mailing_api.addresses import (
     fold_address,
     other_spelling,
     sent_address,
-    with_ascii_domain,
     without_hidden,
 )
 
@@ -97,10 +96,6 @@ def _spelled(address: str) -> Iterator[str]:
     yield address
     if (other := other_spelling(address)) is not None:
         yield other
-    try:
-        yield with_ascii_domain(address)
-    except ValueError:  # no name of a domain
-        return
 
 
 def _plain(text: str) -> str:

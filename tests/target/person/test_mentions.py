@@ -82,3 +82,7 @@ def test_both_forms_of_a_domain_are_found_whichever_is_known(known, domain):
     own = Mentions({fold_address(known)}, [])
     assert own.among(f"to BO@{domain}!")
     assert not own.among(f"to jumbo@{domain}!")
+
+
+def test_an_address_whose_domain_is_none_is_found_as_it_is():
+    assert Mentions({"bo@\u00fc..com"}, []).among("bo@\u00fc..com")
