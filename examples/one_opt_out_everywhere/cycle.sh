@@ -12,25 +12,49 @@ export TAP_POSTGRES_LOGLEVEL="${TAP_POSTGRES_LOGLEVEL:-WARNING}"
 export TAP_MAILING_LOGLEVEL="${TAP_MAILING_LOGLEVEL:-WARNING}"
 # It holds addresses: removed at the end, and after a kill by the next cycle.
 folder=$here/cycle.tmp
-if [ -e "$folder/pid" ] && kill -0 "$(cat "$folder/pid")" 2> /dev/null; then
-    echo "Another cycle is running: process $(cat "$folder/pid"). If it is none, delete $folder" >&2
+# One cycle at a time. All that it starts holds the lock, too, so that after a kill of this shell alone nothing overlaps.
+command -v flock > /dev/null || {
+    echo "cycle.sh needs flock, of util-linux: see README.md" >&2
     exit 1
-fi
+}
+exec 9> "$here/cycle.lock"
+flock --nonblock 9 || {
+    echo "Another cycle is running, or what a killed one has started" >&2
+    exit 1
+}
 rm -rf "$folder"
 mkdir "$folder"
-echo $$ > "$folder/pid"
+
+# Runs a program with a file as its input. A signal to this shell ends it at once; one in the foreground would be awaited.
+step() {
+    input=$1 running=yes code=0
+    shift
+    "$@" < "$input" &
+    wait $! || code=$?
+    running=
+    return $code
+}
+stop() {
+    trap '' HUP INT TERM
+    [ -z "$running" ] || kill -TERM $! || true
+    wait
+    exit "$1"
+}
+running=
 trap 'rm -rf "$folder"' EXIT
-trap 'exit 1' HUP INT TERM
+trap 'stop 129' HUP
+trap 'stop 130' INT
+trap 'stop 143' TERM
 
 # A listing that is incomplete must not count: nothing is loaded unless the tap has read everything.
-tap-mailing --config=ENV --catalog="$here/read.json" > "$folder/read.singer"
-psql --quiet --set=ON_ERROR_STOP=1 --command='SET client_min_messages = warning' \
+step /dev/null tap-mailing --config=ENV --catalog="$here/read.json" > "$folder/read.singer"
+step /dev/null psql --quiet --set=ON_ERROR_STOP=1 --command='SET client_min_messages = warning' \
     --command='DROP SCHEMA IF EXISTS opt_outs_read CASCADE' "$WAREHOUSE_URL"
-target-postgres --config=ENV < "$folder/read.singer" > /dev/null
-PGOPTIONS="${PGOPTIONS:-} -c opt_outs.mode=${TARGET_MAILING_MODE:-deliver}" \
+step "$folder/read.singer" target-postgres --config=ENV > /dev/null
+step /dev/null env PGOPTIONS="${PGOPTIONS:-} -c opt_outs.mode=${TARGET_MAILING_MODE:-deliver}" \
     psql --quiet --no-align --tuples-only --set=ON_ERROR_STOP=1 --file="$here/record.sql" "$WAREHOUSE_URL"
 
-tap-postgres --config=ENV --catalog="$here/send.json" > "$folder/send.singer"
+step /dev/null tap-postgres --config=ENV --catalog="$here/send.json" > "$folder/send.singer"
 status=0
 for place in mailjet ses_contacts ses_suppressions postgrid; do
     echo "To $place:" >&2
@@ -39,6 +63,6 @@ for place in mailjet ses_contacts ses_suppressions postgrid; do
         exit 1
     }
     # If one provider cannot be written to, the others are told all the same.
-    target-mailing --config=ENV --config="$here/$place.json" < "$folder/$place.singer" || status=1
+    step "$folder/$place.singer" target-mailing --config=ENV --config="$here/$place.json" || status=1
 done
 exit $status

@@ -1,7 +1,7 @@
 """An index from hashes to the numbers of a table's rows, in sorted runs.
 
 Hashes are spread over the whole of an index: one that is kept in one piece is rewritten nearly everywhere by each
-batch. So the numbers of new rows are in memory only; sixty-five thousand of them become a sorted run, a table of its
+batch. So the numbers of new rows are in memory only; thirty-two thousand of them become a sorted run, a table of its
 own that is written from its beginning to its end; and sixteen runs of one size become one. So each entry is written
 once for each sixteenfold growth. A run holds the rows of one range of numbers; those after the last run are read from
 the table itself when a program begins.
