@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from mailing_api.counted import counted
+from mailing_api.counted import counted, lasting
 from target_mailing.delivery.following import kind_of, poll_of
 from target_mailing.delivery.looks import JobsOfBatch, expected_polls
 from target_mailing.delivery.queue import DestinationQueue
@@ -56,7 +56,7 @@ class PlannedCalls(msgspec.Struct, frozen=True):
             yield f"{known} Each further poll is one more call."
         if rate is not None:
             least = "at least " if is_least else ""
-            yield f"At {rate:g} calls a second they take {least}{self.calls / rate:,.0f} s."
+            yield f"At {rate:.3g} calls a second they take {least}{lasting(self.calls / rate)}."
 
 
 def planned_calls(
