@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import pty
-import subprocess
-import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -24,10 +22,10 @@ from target_mailing.registry import PROVIDERS
 from tests.target.conftest import people, person, schema, state
 from tests.target.erase.erasing import asked_to_erase, erase, on_disk
 from tests.target.explain.answers import answer
-from tests.target.explain.test_asked import _AT_TERMINAL
 from tests.target.explain.test_explain import WORLDS
 from tests.target.plan.worlds import address, world
 from tests.target.test_command import Command, lines, until
+from tests.target.typed import at_a_terminal
 
 
 @pytest.fixture(scope="module")
@@ -213,30 +211,6 @@ def test_options_beside_it(mailjet):
 # Asking
 
 
-def at_a_terminal(mailjet, typed, *options):
-    """What the command prints when this is typed, its log, and its exit code."""
-    leader, follower = pty.openpty()
-    command = Command(mailjet)
-    try:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _AT_TERMINAL, str(follower), "--erase", *options, "--config", str(command.config)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-            pass_fds=[follower],
-        )  # fmt: skip
-        with process:
-            shown = b""
-            for line in typed:
-                while not shown.rstrip().endswith(b":"):
-                    shown += os.read(leader, 1000)
-                os.write(leader, f"{line}\n".encode())
-                shown = b""
-            out, err = process.communicate(b"yes\n", timeout=60)
-        return out.decode(), err.decode(), process.returncode
-    finally:
-        os.close(leader)
-        os.close(follower)
-
-
 @pytest.mark.parametrize(("typed_before", "shown"), [(True, b"Erase? \r\n"), (False, b"Erase? no\r\n")])
 def test_a_line_ends_after_the_question_also_where_the_answer_was_typed_before(monkeypatch, typed_before, shown):
     leader, follower = pty.openpty()
@@ -266,7 +240,7 @@ def test_a_line_ends_after_the_question_also_where_the_answer_was_typed_before(m
 @pytest.mark.parametrize("said", ["yes", "y", ""])
 def test_the_terminal_asks_after_saying_what_was_found(mailjet, said):
     mailjet.deliver([schema(), *people(range(3)), state(1)])
-    out, err, code = at_a_terminal(mailjet, ["person1@example.com", said])
+    out, err, code = at_a_terminal(mailjet, ["person1@example.com", said], "--erase", given="yes\n")
     assert "Found of this person" in out
     assert (code, "Erased" in out) == ((0, True) if said == "yes" else (1, False))
     assert ("Nothing was erased: the answer to the question of --erase was not yes." in err) == (said != "yes")

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
-import sys
 
 import pytest
 from hypothesis import given
@@ -17,14 +13,7 @@ from mailing_api.process.asking import TERMINAL
 from target_mailing.input.row_key import RowKey
 from target_mailing.person.asked import Asked, ask
 from tests.target.conftest import person, schema, state
-from tests.target.test_command import Command
-
-#: Makes a terminal its own, and begins.
-_AT_TERMINAL = """
-import fcntl, runpy, sys, termios
-fcntl.ioctl(int(sys.argv.pop(1)), termios.TIOCSCTTY, 0)
-runpy.run_module("target_mailing", run_name="__main__")
-"""
+from tests.target.typed import at_a_terminal
 
 PARTS = st.text(st.characters(exclude_categories=("Cs",)), min_size=1).filter(str.strip) | st.integers()
 
@@ -105,27 +94,8 @@ def test_without_a_terminal_a_file_is_needed(monkeypatch):
 
 
 def asked_at_a_terminal(mailjet, *typed):
-    """What the command prints when this is typed, its log, and its exit code; something else is in standard input."""
-    leader, follower = pty.openpty()
-    command = Command(mailjet)
-    try:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _AT_TERMINAL, str(follower), "--explain", "--config", str(command.config)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-            pass_fds=[follower],
-        )  # fmt: skip
-        with process:
-            shown = b""
-            for line in typed:
-                while not shown.rstrip().endswith(b":"):
-                    shown += os.read(leader, 1000)
-                os.write(leader, f"{line}\n".encode())
-                shown = b""
-            out, err = process.communicate(b"canary@example.com\n", timeout=60)
-        return out.decode(), err.decode(), process.returncode
-    finally:
-        os.close(leader)
-        os.close(follower)
+    """As `at_a_terminal`; something else is in standard input."""
+    return at_a_terminal(mailjet, typed, "--explain", given="canary@example.com\n")
 
 
 @pytest.mark.slow
