@@ -7,6 +7,7 @@ What is measured or documented stands here as a number, with where it comes from
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
@@ -84,8 +85,8 @@ CASES: Final = (
 
 def _rounded(value: float) -> str:
     """Two digits that count, as the formulae are not better than that."""
-    digits = len(str(int(value))) - 2
-    return f"{round(value, -digits):,.0f}" if value >= 10 else f"{value:.2g}"
+    unit = 10 ** (len(str(int(value))) - 2)
+    return f"{math.floor(value / unit + 0.5) * unit:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _time(seconds: float) -> str:
