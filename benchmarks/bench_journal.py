@@ -28,7 +28,7 @@ from measure import table
 from target_mailing.contacts.contact import EncodedContact
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.stores import FileStore, PostgresStore
-from target_mailing.row import Row
+from target_mailing.rows.row import Row
 
 BATCH_ROWS, CHUNK_ROWS = 5000, 1000
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 from mailing_api.errors import ConfigurationError
 from mailing_api.storage.folders import NoHomeError, expanded, state_folder
 from mailing_api.storage.postgres import is_database
-from target_mailing.declared_settings import NO_JOURNAL, value_of
 from target_mailing.journal.stores import FileStore, MemoryStore, PostgresStore, Store
+from target_mailing.settings.declared_settings import NO_JOURNAL, value_of
 
 __all__ = [
     "default_folder", "journal_hash_key", "journal_store", "place_of", "refuse_missing_journal", "rejects_folder",

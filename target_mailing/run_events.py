@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from target_mailing.outcome import Outcome
+from target_mailing.rows.outcome import Outcome
 
 __all__ = ["History", "Job", "Keys", "SentBy"]
 

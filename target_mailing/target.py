@@ -31,9 +31,9 @@ from target_mailing.command.free_space import full_folders
 from target_mailing.command.retry_options import selection_of
 from target_mailing.command.standalone import Circumstances, standalone
 from target_mailing.contacts.properties import PropertyNames, unknown_properties
-from target_mailing.declared_settings import value_of
 from target_mailing.delivery.reject_limit import reject_limit
 from target_mailing.delivery.removal_limit import allowed_removals, removal_limit
+from target_mailing.delivery.router import Router
 from target_mailing.foresight.foresight import Foresight
 from target_mailing.history.opening import check_history, history_keep, open_history
 from target_mailing.input.actions import check_action
@@ -41,23 +41,23 @@ from target_mailing.input.retried_lines import retried_rejects
 from target_mailing.input.stream_check import StreamCheck, given_input
 from target_mailing.input.stream_maps import StreamMaps
 from target_mailing.input.whole_input import WholeInput
+from target_mailing.interface.registry import SETTINGS, chosen
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.list_locks import ListLocks, locks_folder
 from target_mailing.journal.rejects_file import check_folder
 from target_mailing.journal.retried import Selection
 from target_mailing.journal.stores import Store
-from target_mailing.lines import InputError
-from target_mailing.memory import open_memory
 from target_mailing.past_runs.recorder import NoNotes, open_notes, totals_of
 from target_mailing.places import journal_hash_key, journal_store, refuse_missing_journal, rejects_folder
-from target_mailing.registry import SETTINGS, chosen
 from target_mailing.report.files import check_report
 from target_mailing.report.opening import open_report
-from target_mailing.router import Router
-from target_mailing.run import Run, Terminated
+from target_mailing.rows.lines import InputError
+from target_mailing.run.memory import open_memory
+from target_mailing.run.run import Run, Terminated
+from target_mailing.run.run_report import RunReport, run_totals
 from target_mailing.run_identity import about_run
-from target_mailing.run_report import RunReport, run_totals
-from target_mailing.settings import StreamSettings, check_entries
+from target_mailing.settings.declared_settings import value_of
+from target_mailing.settings.settings import StreamSettings, check_entries
 
 __all__ = ["TargetMailing"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from target_mailing.contacts.effects import Effect
-from target_mailing.outcome import Outcome
+from target_mailing.rows.outcome import Outcome
 
 __all__ = ["check_history", "files_of", "read_history"]
 

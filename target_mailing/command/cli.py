@@ -12,11 +12,11 @@ from mailing_api.process.command import USER_ERRORS, PluginCommand
 from target_mailing.command.retry_options import retry_options
 from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.journal.stores import JournalError
-from target_mailing.lines import InputError
 from target_mailing.reconcile.tolerance import TooManyDifferencesError
-from target_mailing.run import TooManyRejectsError
-from target_mailing.spool import SpoolError
-from target_mailing.state_output import StdoutClosedError
+from target_mailing.rows.lines import InputError
+from target_mailing.rows.spool import SpoolError
+from target_mailing.run.run import TooManyRejectsError
+from target_mailing.run.state_output import StdoutClosedError
 
 __all__ = ["TargetCommand", "options"]
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from mailing_api.storage.folders import is_there
 from target_mailing.journal.stores import FileStore, Store
-from target_mailing.settings import StreamSettings
+from target_mailing.settings.settings import StreamSettings
 
 __all__ = ["full_folders"]
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 import click
 
 from mailing_api.errors import ConfigurationError
-from target_mailing.declared_settings import NO_JOURNAL, value_of
 from target_mailing.journal.retried import Selection
+from target_mailing.settings.declared_settings import NO_JOURNAL, value_of
 
 __all__ = ["retry_options", "selection_of"]
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 import msgspec
 
 from mailing_api.errors import ConfigurationError
+from target_mailing.delivery.router import Router
 from target_mailing.journal.stores import Store
-from target_mailing.router import Router
 
 __all__ = ["Circumstances", "Standalone", "standalone"]
 

@@ -32,7 +32,7 @@ from target_mailing.contacts.row_address import (
     require_valid,
 )
 from target_mailing.contacts.stream_columns import StreamColumns
-from target_mailing.settings import StreamSettings
+from target_mailing.settings.settings import StreamSettings
 
 __all__ = ["StreamMapping", "Values"]
 

@@ -10,7 +10,7 @@ from mailing_api.suggestions import did_you_mean, listed, misspelt
 from target_mailing.contacts.deletion import DELETED_AT
 from target_mailing.contacts.fields import Fields
 from target_mailing.contacts.stream_columns import StreamColumns
-from target_mailing.settings import StreamSettings
+from target_mailing.settings.settings import StreamSettings
 
 __all__ = ["CANONICAL_COLUMNS", "PropertyNames", "check_omitted", "chosen_properties", "unknown_properties"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from mailing_api.addresses import fold_address
 from target_mailing.contacts.contact import EncodedContact, MappedContact
-from target_mailing.destination import Destination
+from target_mailing.interface.destination import Destination
 from target_mailing.journal.absent import AbsentContact
 from target_mailing.journal.journal import Journal
-from target_mailing.row import Row
+from target_mailing.rows.row import Row
 
 __all__ = ["AddressRows"]
 

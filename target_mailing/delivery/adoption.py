@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from target_mailing.destination import Candidate
+from target_mailing.interface.destination import Candidate
 from target_mailing.journal.known import Known
-from target_mailing.row import Row
+from target_mailing.rows.row import Row
 
 __all__ = ["changed", "free_size", "owners", "sample"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from mailing_api.addresses import fold_address
 from target_mailing.delivery.ended import Ended
 from target_mailing.delivery.facts import Facts
-from target_mailing.destination import AppendOnlyDestination, Refusal
+from target_mailing.interface.destination import AppendOnlyDestination, Refusal
 from target_mailing.journal.journal import Journal, Known
-from target_mailing.outcome import Outcome
-from target_mailing.row import Row
+from target_mailing.rows.outcome import Outcome
+from target_mailing.rows.row import Row
 
 __all__ = ["AppendOnly"]
 

@@ -10,9 +10,9 @@ import msgspec
 
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.delivery.sent_rows import SentRows
-from target_mailing.destination import Again, Candidate, Done, Finished, Refusal, Step, Work
+from target_mailing.interface.destination import Again, Candidate, Done, Finished, Refusal, Step, Work
 from target_mailing.journal.journal import StoredBatch
-from target_mailing.row import Row
+from target_mailing.rows.row import Row
 
 __all__ = ["MAX_SPLIT_CALLS", "Batch", "Losses", "SplitBudget", "Verdict"]
 

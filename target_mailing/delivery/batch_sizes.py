@@ -11,7 +11,7 @@ from target_mailing.delivery.calls import MOST_WORKERS, Calls
 from target_mailing.delivery.doubts import Doubts
 from target_mailing.delivery.open_batches import ReadyBatch
 from target_mailing.delivery.queue import DestinationQueue
-from target_mailing.row import Row
+from target_mailing.rows.row import Row
 
 __all__ = ["BatchSizes", "size_in_turn"]
 

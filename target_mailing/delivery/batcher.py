@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Final
 
-from target_mailing.row import Row
+from target_mailing.rows.row import Row
 
 __all__ = ["Batcher", "OpenBatch"]
 

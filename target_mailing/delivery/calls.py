@@ -10,8 +10,8 @@ from typing import Any, Final, TypeVar
 from mailing_api.errors import MailingError
 from mailing_api.http.threads import DaemonPool
 from target_mailing.delivery.batch import Batch
-from target_mailing.destination import Again, Progress, Step, Work
 from target_mailing.foresight.foresight import Foresight
+from target_mailing.interface.destination import Again, Progress, Step, Work
 from target_mailing.journal.journal import Journal
 
 __all__ = ["MOST_WORKERS", "Calls", "Running"]

@@ -11,9 +11,9 @@ from target_mailing.delivery.batch import Batch
 from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.delivery.removal_guard import RemovalGuard
-from target_mailing.destination import AppendOnlyDestination, Step
+from target_mailing.interface.destination import AppendOnlyDestination, Step
 from target_mailing.journal.journal import Journal
-from target_mailing.row import Row
+from target_mailing.rows.row import Row
 
 __all__ = ["CLOSING", "Closing"]
 

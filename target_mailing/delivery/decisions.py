@@ -12,12 +12,12 @@ from target_mailing.delivery.append_only import AppendOnly
 from target_mailing.delivery.ended import Ended
 from target_mailing.delivery.facts import Facts
 from target_mailing.delivery.opt_outs import OptOuts
-from target_mailing.destination import AppendOnlyDestination, Destination
+from target_mailing.interface.destination import AppendOnlyDestination, Destination
 from target_mailing.journal.journal import Journal, Known
 from target_mailing.journal.known import confirmed_within
-from target_mailing.outcome import Outcome
-from target_mailing.row import Plan, Resource, Row
-from target_mailing.settings import StreamSettings
+from target_mailing.rows.outcome import Outcome
+from target_mailing.rows.row import Plan, Resource, Row
+from target_mailing.settings.settings import StreamSettings
 
 __all__ = ["Decisions"]
 

@@ -8,9 +8,9 @@ from mailing_api.addresses import other_spelling
 from target_mailing.delivery.decisions import Decisions
 from target_mailing.delivery.facts import Facts
 from target_mailing.delivery.tickets import Tickets
-from target_mailing.destination import Destination, Refusal
+from target_mailing.interface.destination import Destination, Refusal
 from target_mailing.journal.journal import Journal
-from target_mailing.row import Plan, Resource, Row
+from target_mailing.rows.row import Plan, Resource, Row
 
 __all__ = ["Departures"]
 

@@ -27,9 +27,9 @@ from target_mailing.delivery.freshness import is_outdated
 from target_mailing.delivery.late_jobs import LateJobs
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.delivery.slots import Slots
-from target_mailing.destination import Candidate, Finished, Progress, Refusal, Step, Work
+from target_mailing.interface.destination import Candidate, Finished, Progress, Refusal, Step, Work
 from target_mailing.journal.journal import Journal
-from target_mailing.row import Row
+from target_mailing.rows.row import Row
 
 __all__ = ["Doubts"]
 

@@ -6,8 +6,8 @@ from typing import Self
 
 import msgspec
 
-from target_mailing.destination import Refusal
-from target_mailing.outcome import Outcome
+from target_mailing.interface.destination import Refusal
+from target_mailing.rows.outcome import Outcome
 
 __all__ = ["Ended"]
 

@@ -29,11 +29,11 @@ from target_mailing.delivery.recovery import arrivals, can_resume
 from target_mailing.delivery.resubmission import Resubmission
 from target_mailing.delivery.result import BatchResult
 from target_mailing.delivery.slots import Slots
-from target_mailing.destination import Again, Candidate, Destination, Done, Finished, Progress, Refusal, Step
 from target_mailing.foresight.foresight import Foresight
+from target_mailing.interface.destination import Again, Candidate, Destination, Done, Finished, Progress, Refusal, Step
 from target_mailing.journal.journal import Journal, StoredBatch
-from target_mailing.row import Row, size_of
-from target_mailing.settings import StreamSettings
+from target_mailing.rows.row import Row, size_of
+from target_mailing.settings.settings import StreamSettings
 
 __all__ = ["Delivery"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from target_mailing.delivery.outcomes import End, OutcomesAt
-from target_mailing.destination import Destination
+from target_mailing.interface.destination import Destination
 from target_mailing.journal.journal import Journal, Known, Reject
-from target_mailing.outcome import Outcome
-from target_mailing.row import Row
+from target_mailing.rows.outcome import Outcome
+from target_mailing.rows.row import Row
 
 __all__ = ["Facts"]
 

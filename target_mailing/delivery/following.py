@@ -20,7 +20,7 @@ from target_mailing.delivery.job_listings import JobListings
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.delivery.schedule import PollSchedule
 from target_mailing.delivery.slots import Slots
-from target_mailing.destination import Again, Refusal
+from target_mailing.interface.destination import Again, Refusal
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.recent_times import MOST_TIMES
 

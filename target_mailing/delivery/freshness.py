@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from mailing_api.errors import MailingError
-from target_mailing.destination import Again, Work
+from target_mailing.interface.destination import Again, Work
 
 __all__ = ["FRESH", "is_outdated", "later", "reading"]
 

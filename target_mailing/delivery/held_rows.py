@@ -9,8 +9,8 @@ from typing import Final
 import msgspec
 
 from target_mailing.contacts.contact import EncodedContact
-from target_mailing.row import Row
-from target_mailing.spool import Kept, Spool
+from target_mailing.rows.row import Row
+from target_mailing.rows.spool import Kept, Spool
 
 __all__ = ["HeldRows"]
 

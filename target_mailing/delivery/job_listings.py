@@ -11,7 +11,7 @@ from target_mailing.delivery.batch import Batch
 from target_mailing.delivery.calls import Calls, Running
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.delivery.schedule import PollSchedule
-from target_mailing.destination import Again, ListsJobs
+from target_mailing.interface.destination import Again, ListsJobs
 
 __all__ = ["WORTHWHILE", "JobListings"]
 

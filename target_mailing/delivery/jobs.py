@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from mailing_api.errors import NotFound
 from mailing_api.values import number, timestamp, to_epoch
-from target_mailing.destination import Again, Finished, Progress, Step, Work
+from target_mailing.interface.destination import Again, Finished, Progress, Step, Work
 
 __all__ = ["FollowJob", "is_near"]
 

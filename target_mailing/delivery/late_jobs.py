@@ -14,7 +14,7 @@ import msgspec
 from mailing_api.counted import counted
 from target_mailing.delivery.batch import Batch
 from target_mailing.delivery.calls import Calls
-from target_mailing.destination import Step, Work
+from target_mailing.interface.destination import Step, Work
 from target_mailing.journal.journal import Journal
 
 __all__ = ["LateJobs"]

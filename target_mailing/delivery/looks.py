@@ -16,7 +16,7 @@ import msgspec
 
 from target_mailing.delivery.job_listings import WORTHWHILE
 from target_mailing.delivery.poll_pace import first_interval, lately, next_interval
-from target_mailing.settings import StreamSettings
+from target_mailing.settings.settings import StreamSettings
 
 __all__ = ["JobsOfBatch", "expected_polls"]
 

@@ -7,7 +7,7 @@ from typing import Final, Literal
 from target_mailing.delivery.batch import Batch
 from target_mailing.delivery.one_by_one import UNAVAILABLE
 from target_mailing.delivery.row_size import is_large, too_large
-from target_mailing.destination import Refusal
+from target_mailing.interface.destination import Refusal
 
 __all__ = ["MAX_LOST", "judged_alone"]
 

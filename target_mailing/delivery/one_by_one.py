@@ -8,7 +8,7 @@ from typing import Final, Generic, TypeVar
 from mailing_api.answered_calls import answered_calls
 from mailing_api.errors import MailingError, NotFound, ProviderFault
 from target_mailing.contacts.effects import Effect
-from target_mailing.destination import Finished, Refusal
+from target_mailing.interface.destination import Finished, Refusal
 
 __all__ = ["UNAVAILABLE", "finished", "take_each", "take_each_that_works", "why_failing"]
 

@@ -14,10 +14,10 @@ from target_mailing.delivery.opt_outs import OptOuts
 from target_mailing.delivery.removals import Removals
 from target_mailing.delivery.sent_rows import SentRows
 from target_mailing.delivery.tickets import Tickets
-from target_mailing.destination import Destination
+from target_mailing.interface.destination import Destination
 from target_mailing.journal.journal import Journal
-from target_mailing.row import Row, keep_on_disk
-from target_mailing.settings import StreamSettings
+from target_mailing.rows.row import Row, keep_on_disk
+from target_mailing.settings.settings import StreamSettings
 
 __all__ = ["OpenBatches", "ReadyBatch"]
 

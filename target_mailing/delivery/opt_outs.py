@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from target_mailing.contacts.effects import Effect
-from target_mailing.destination import Declining, Destination, ListsByRow
+from target_mailing.interface.destination import Declining, Destination, ListsByRow
 from target_mailing.journal.journal import Journal
-from target_mailing.row import Row
+from target_mailing.rows.row import Row
 
 __all__ = ["OptOuts"]
 

@@ -12,7 +12,7 @@ from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.checkpoints import Ledger
 from target_mailing.delivery.stream_tallies import StreamTallies
 from target_mailing.delivery.tally import Tally
-from target_mailing.outcome import Outcome
+from target_mailing.rows.outcome import Outcome
 from target_mailing.run_events import History, SentBy
 
 __all__ = ["End", "Outcomes", "OutcomesAt", "Replayed", "worst"]

@@ -9,8 +9,8 @@ from typing import Any, Final, overload
 import msgspec
 
 from target_mailing.contacts.contact import EncodedContact
-from target_mailing.row import Row, by_place
-from target_mailing.spool import Kept
+from target_mailing.rows.row import Row, by_place
+from target_mailing.rows.spool import Kept
 
 __all__ = ["PackedRows"]
 

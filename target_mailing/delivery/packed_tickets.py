@@ -8,8 +8,8 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from target_mailing.delivery.packed_rows import PackedRows
-from target_mailing.marks import Marks
-from target_mailing.row import Resource
+from target_mailing.journal.marks import Marks
+from target_mailing.rows.row import Resource
 
 __all__ = ["PackedTickets"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from target_mailing.settings import StreamSettings
+from target_mailing.settings.settings import StreamSettings
 
 __all__ = ["first_interval", "lately", "next_interval"]
 

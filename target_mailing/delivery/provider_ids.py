@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from target_mailing.delivery.tickets import Tickets
-from target_mailing.destination import Destination
+from target_mailing.interface.destination import Destination
 from target_mailing.journal.journal import Journal
-from target_mailing.row import Row
+from target_mailing.rows.row import Row
 
 __all__ = ["ProviderIds"]
 

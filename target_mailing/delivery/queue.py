@@ -24,12 +24,12 @@ from target_mailing.delivery.row_size import Answered
 from target_mailing.delivery.shared_keys import SharedKeys
 from target_mailing.delivery.tickets import Tickets
 from target_mailing.delivery.usual_rows import UsualRows
-from target_mailing.destination import AppendOnlyDestination, Destination, Refusal
+from target_mailing.interface.destination import AppendOnlyDestination, Destination, Refusal
 from target_mailing.journal.absent import AbsentContact
 from target_mailing.journal.journal import Journal
-from target_mailing.outcome import Outcome
-from target_mailing.row import Plan, Row
-from target_mailing.settings import StreamSettings
+from target_mailing.rows.outcome import Outcome
+from target_mailing.rows.row import Plan, Row
+from target_mailing.settings.settings import StreamSettings
 
 __all__ = ["DestinationQueue"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from target_mailing.destination import Finished, Step, Work
+from target_mailing.interface.destination import Finished, Step, Work
 
 __all__ = ["ReadBack"]
 

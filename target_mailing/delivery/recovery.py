@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from target_mailing.delivery.batch import Batch
 from target_mailing.delivery.closing import CLOSING
 from target_mailing.delivery.errors import DeliveryFailed
-from target_mailing.destination import Destination, Finished, Step
+from target_mailing.interface.destination import Destination, Finished, Step
 from target_mailing.journal.journal import StoredBatch
-from target_mailing.row import Row
+from target_mailing.rows.row import Row
 
 __all__ = ["arrivals", "can_resume"]
 

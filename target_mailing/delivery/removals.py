@@ -15,10 +15,10 @@ from target_mailing.delivery.address_rows import AddressRows
 from target_mailing.delivery.decisions import Decisions
 from target_mailing.delivery.facts import Facts
 from target_mailing.delivery.held_rows import HeldRows
-from target_mailing.destination import Declining, Destination, ListsByRow
+from target_mailing.interface.destination import Declining, Destination, ListsByRow
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.removals import UNLIMITED, Counts
-from target_mailing.row import Resource, Row
+from target_mailing.rows.row import Resource, Row
 
 __all__ = ["Removals"]
 

@@ -6,9 +6,9 @@ from mailing_api.addresses import fold_address
 from target_mailing.delivery.facts import Facts
 from target_mailing.delivery.shared_keys import SharedKeys
 from target_mailing.delivery.tickets import Tickets
-from target_mailing.destination import AppendOnlyDestination, Destination
+from target_mailing.interface.destination import AppendOnlyDestination, Destination
 from target_mailing.journal.journal import Journal
-from target_mailing.row import Resource, Row
+from target_mailing.rows.row import Resource, Row
 
 __all__ = ["Resources"]
 

@@ -12,7 +12,7 @@ from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.delivery.following import Following
 from target_mailing.delivery.lost_rows import MAX_LOST, judged_alone
 from target_mailing.delivery.slots import Slots
-from target_mailing.destination import Finished, Refusal
+from target_mailing.interface.destination import Finished, Refusal
 
 __all__ = ["Resubmission"]
 

@@ -11,10 +11,10 @@ from mailing_api.counted import counted
 from target_mailing.contacts.effects import Effect, effect_of
 from target_mailing.delivery.batch import Batch
 from target_mailing.delivery.outcomes import Outcomes
-from target_mailing.destination import Finished
+from target_mailing.interface.destination import Finished
 from target_mailing.journal.journal import Journal, Reject
-from target_mailing.outcome import Outcome
-from target_mailing.row import Row, have_extras
+from target_mailing.rows.outcome import Outcome
+from target_mailing.rows.row import Row, have_extras
 from target_mailing.run_events import SentBy
 
 __all__ = ["BatchResult"]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from mailing_api.errors import MailingError, ProviderFault, Unreachable
-from target_mailing.destination import Refusal
+from target_mailing.interface.destination import Refusal
 
 __all__ = ["Answered", "is_large", "refusal_by_size", "too_large"]
 

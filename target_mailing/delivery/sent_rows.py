@@ -11,8 +11,8 @@ import msgspec
 
 from target_mailing.contacts.contact import EncodedContact
 from target_mailing.delivery.packed_rows import PackedRows
-from target_mailing.row import Row, by_place, have_extras
-from target_mailing.spool import Kept
+from target_mailing.rows.row import Row, by_place, have_extras
+from target_mailing.rows.spool import Kept
 
 __all__ = ["SentRows"]
 

@@ -10,7 +10,7 @@ import msgspec
 
 from target_mailing.delivery.seen_keys import SeenKeys
 from target_mailing.journal.journal import Journal
-from target_mailing.row import Row
+from target_mailing.rows.row import Row
 
 __all__ = ["SharedKeys"]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from target_mailing.delivery.tally import Tally
-from target_mailing.outcome import Outcome
+from target_mailing.rows.outcome import Outcome
 
 __all__ = ["StreamTallies"]
 

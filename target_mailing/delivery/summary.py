@@ -9,7 +9,7 @@ from mailing_api.counted import counted
 from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.delivery.tally import Tally
-from target_mailing.outcome import Outcome
+from target_mailing.rows.outcome import Outcome
 
 __all__ = ["absent_in_words", "effect_in_words", "totals", "totals_sentence"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from target_mailing.outcome import Outcome
+from target_mailing.rows.outcome import Outcome
 
 __all__ = ["Tally"]
 

@@ -8,8 +8,8 @@ from typing import Final
 
 from target_mailing.delivery.packed_rows import PackedRows
 from target_mailing.delivery.packed_tickets import PackedTickets
-from target_mailing.row import Resource, Row
-from target_mailing.spool import Kept
+from target_mailing.rows.row import Resource, Row
+from target_mailing.rows.spool import Kept
 
 __all__ = ["Tickets"]
 

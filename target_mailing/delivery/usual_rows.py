@@ -12,9 +12,9 @@ from target_mailing.delivery.decisions import Decisions
 from target_mailing.delivery.facts import Facts
 from target_mailing.delivery.removals import Removals
 from target_mailing.delivery.tickets import Tickets
-from target_mailing.destination import AppendOnlyDestination, Destination, ListsByRow
+from target_mailing.interface.destination import AppendOnlyDestination, Destination, ListsByRow
 from target_mailing.journal.journal import Journal
-from target_mailing.row import Resource, Row
+from target_mailing.rows.row import Resource, Row
 
 __all__ = ["UsualRows"]
 

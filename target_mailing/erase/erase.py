@@ -14,7 +14,7 @@ from mailing_api.errors import ConfigurationError
 from mailing_api.process.asking import TERMINAL, is_confirmed
 from mailing_api.storage.overwriting import finish_rewrites
 from mailing_api.storage.temporary_folders import remove_left
-from target_mailing.declared_settings import value_of
+from target_mailing.delivery.router import Router
 from target_mailing.erase import words
 from target_mailing.erase.files import erase_from, holding, unsearched
 from target_mailing.erase.history import PersonOutcomes
@@ -31,9 +31,9 @@ from target_mailing.person.places import looked_up, without_journal
 from target_mailing.person.rejects import ids_in, is_empty
 from target_mailing.person.search import PersonSearch
 from target_mailing.places import journal_hash_key, refuse_missing_journal
-from target_mailing.router import Router
 from target_mailing.sections import Fact, section, unbroken
-from target_mailing.settings import check_entries
+from target_mailing.settings.declared_settings import value_of
+from target_mailing.settings.settings import check_entries
 
 __all__ = ["erase"]
 

@@ -17,12 +17,13 @@ from mailing_api.errors import (
     MailingError,
     UnreadableAnswer,
 )
-from target_mailing.destination import Destination
+from target_mailing.delivery.router import Router
 from target_mailing.explain.answer import MOST, of_contact, of_keys, of_outcomes, of_rejects
 from target_mailing.explain.outcomes import outcomes_in
 from target_mailing.explain.rejects import PersonReject, in_journal, open_and_others, rejects_in
 from target_mailing.explain.today import TellsToday
 from target_mailing.history.opening import history_folder
+from target_mailing.interface.destination import Destination
 from target_mailing.journal.person import KnownContact, Person, PersonReader
 from target_mailing.journal.person_rows import OpenReject, PersonRows
 from target_mailing.journal.stores import JournalError, MemoryStore, Store
@@ -30,10 +31,9 @@ from target_mailing.person.asked import Asked, ask
 from target_mailing.person.places import looked_up, named_streams, without_journal
 from target_mailing.person.search import PersonSearch
 from target_mailing.places import journal_hash_key, refuse_missing_journal
-from target_mailing.router import Router
-from target_mailing.row import Resource
+from target_mailing.rows.row import Resource
 from target_mailing.sections import Fact, section, unbroken
-from target_mailing.settings import check_entries
+from target_mailing.settings.settings import check_entries
 
 __all__ = ["explain"]
 

@@ -12,9 +12,9 @@ import msgspec
 from mailing_api.errors import ConfigurationError
 from target_mailing.journal.person_rows import OpenReject
 from target_mailing.journal.reject import Reject
-from target_mailing.lines import REJECT_COLUMNS
 from target_mailing.person.files import REJECTS, files_in
 from target_mailing.person.rejects import PersonRejects, decoded
+from target_mailing.rows.lines import REJECT_COLUMNS
 
 __all__ = ["PersonReject", "in_journal", "open_and_others", "rejects_in"]
 

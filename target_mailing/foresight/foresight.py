@@ -13,7 +13,7 @@ from mailing_api.errors import MailingError
 from mailing_api.http.read_only import ReadOnly
 from target_mailing.contacts.contact import EncodedContact
 from target_mailing.contacts.effects import Effect, effect_of
-from target_mailing.destination import Destination, Finished, Progress, Step, Work
+from target_mailing.interface.destination import Destination, Finished, Progress, Step, Work
 
 __all__ = ["FollowedBatch", "Foresight", "Sample", "Seen", "ShowsContacts", "masked"]
 

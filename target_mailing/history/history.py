@@ -15,7 +15,7 @@ from target_mailing.contacts.effects import Effect
 from target_mailing.history.file import HistoryFile
 from target_mailing.history.open_lines import OpenLines
 from target_mailing.history.records import RUNS, job_record, moment, outcome_records, record, schemas
-from target_mailing.outcome import Outcome
+from target_mailing.rows.outcome import Outcome
 from target_mailing.run_events import History, Job, Keys, SentBy
 from target_mailing.run_identity import AboutRun, exit_code
 

@@ -12,12 +12,12 @@ from typing import Any, Final
 from mailing_api.counted import counted
 from mailing_api.settings import duration, positive
 from mailing_api.storage.folders import delete_old, is_there, unmakable
-from target_mailing.declared_settings import value_of
 from target_mailing.history.file import NAMES, complete_left
 from target_mailing.history.history import RunHistory
 from target_mailing.places import place_of
 from target_mailing.run_events import History
 from target_mailing.run_identity import AboutRun
+from target_mailing.settings.declared_settings import value_of
 
 __all__ = ["check_history", "history_folder", "history_keep", "open_history"]
 

@@ -10,7 +10,7 @@ import msgspec
 
 from mailing_api.values import timestamp_of
 from target_mailing.contacts.effects import Effect
-from target_mailing.outcome import Outcome
+from target_mailing.rows.outcome import Outcome
 from target_mailing.run_events import Job, SentBy
 
 __all__ = ["JOBS", "OUTCOMES", "RUNS", "job_record", "moment", "outcome_records", "record", "schemas"]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from mailing_api.errors import ConfigurationError
-from target_mailing.destination import AppendOnlyDestination, Destination, ListsByRow
-from target_mailing.list_members import ListsMembers
-from target_mailing.settings import StreamSettings
+from target_mailing.interface.destination import AppendOnlyDestination, Destination, ListsByRow
+from target_mailing.interface.list_members import ListsMembers
+from target_mailing.settings.settings import StreamSettings
 
 __all__ = ["check_action", "respectful_action"]
 

@@ -14,10 +14,10 @@ from target_mailing.input.source_keys import SourceKeys
 from target_mailing.input.stream import End, Stream, WithOptOut, is_rejected
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.retried import Retried
-from target_mailing.lines import Lines
-from target_mailing.outcome import Outcome
-from target_mailing.row import Resource, Row
-from target_mailing.row_queue import RowQueue
+from target_mailing.rows.lines import Lines
+from target_mailing.rows.outcome import Outcome
+from target_mailing.rows.row import Resource, Row
+from target_mailing.rows.row_queue import RowQueue
 from target_mailing.run_events import Keys
 
 __all__ = ["Collector"]

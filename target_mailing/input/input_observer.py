@@ -8,9 +8,9 @@ from typing import Any, Protocol
 from target_mailing.contacts.mapping import Values
 from target_mailing.input.messages import Message
 from target_mailing.input.stream import Stream
-from target_mailing.row import Row
-from target_mailing.row_queue import RowQueue
-from target_mailing.settings import StreamSettings
+from target_mailing.rows.row import Row
+from target_mailing.rows.row_queue import RowQueue
+from target_mailing.settings.settings import StreamSettings
 
 __all__ = ["InputObserver"]
 

@@ -16,7 +16,7 @@ from mailing_api.errors import ConfigurationError
 from target_mailing.contacts.fields import RowRejected, attempt
 from target_mailing.delivery.checkpoints import Ledger
 from target_mailing.delivery.outcomes import Outcomes
-from target_mailing.destination import ListsByRow
+from target_mailing.delivery.router import Router
 from target_mailing.input.actions import respectful_action
 from target_mailing.input.collector import Collector
 from target_mailing.input.input_observer import InputObserver
@@ -38,16 +38,16 @@ from target_mailing.input.schemas import MappedSchema, SchemaReader, StreamSchem
 from target_mailing.input.source_keys import SourceKeys
 from target_mailing.input.stream import Stream, WithOptOut
 from target_mailing.input.stream_maps import StreamMaps
+from target_mailing.interface.destination import ListsByRow
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.rejects_file import Rejects
 from target_mailing.journal.retried import Retried
-from target_mailing.lines import REJECT_COLUMNS, Line, Lines
-from target_mailing.router import Router
-from target_mailing.row import Row
-from target_mailing.row_queue import OpensQueues
-from target_mailing.settings import StreamSettings
-from target_mailing.stream_settings import StreamOverrides
-from target_mailing.unreadable import are_legible
+from target_mailing.rows.lines import REJECT_COLUMNS, Line, Lines
+from target_mailing.rows.row import Row
+from target_mailing.rows.row_queue import OpensQueues
+from target_mailing.rows.unreadable import are_legible
+from target_mailing.settings.settings import StreamSettings
+from target_mailing.settings.stream_settings import StreamOverrides
 
 __all__ = ["Intake"]
 

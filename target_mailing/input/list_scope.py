@@ -13,10 +13,10 @@ from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.input.listed_members import ListedMembers
 from target_mailing.input.row_names import Names
 from target_mailing.input.wholeness import Proof, Verdict
+from target_mailing.interface.list_members import ListsMembers
 from target_mailing.journal.absent import AbsentContact
 from target_mailing.journal.journal import Journal
-from target_mailing.list_members import ListsMembers
-from target_mailing.row_queue import RowQueue
+from target_mailing.rows.row_queue import RowQueue
 
 __all__ = ["ListScope"]
 

@@ -9,10 +9,10 @@ import msgspec
 
 from mailing_api.addresses import fold_addresses, is_reachable, odd_addresses, sent_address
 from target_mailing.contacts.contact import EncodedContact
+from target_mailing.interface.list_members import Member
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.strangers import ListedContact
-from target_mailing.list_members import Member
-from target_mailing.spool import Kept
+from target_mailing.rows.spool import Kept
 
 __all__ = ["ListedMembers"]
 

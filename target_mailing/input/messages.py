@@ -9,8 +9,8 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from target_mailing.lines import InputError, Line, RecordBeforeSchemaError
-from target_mailing.unreadable import decode, defect, is_deep, is_legible
+from target_mailing.rows.lines import InputError, Line, RecordBeforeSchemaError
+from target_mailing.rows.unreadable import decode, defect, is_deep, is_legible
 
 __all__ = [
     "BLANK",

@@ -18,9 +18,9 @@ from target_mailing.input.wholeness import Proof, Verdict, Wholeness
 from target_mailing.journal.absent import Absent
 from target_mailing.journal.absent_rejects import AbsentRejects
 from target_mailing.journal.journal import Journal
-from target_mailing.row import Row
-from target_mailing.row_queue import RowQueue
-from target_mailing.settings import StreamSettings, resolved
+from target_mailing.rows.row import Row
+from target_mailing.rows.row_queue import RowQueue
+from target_mailing.settings.settings import StreamSettings, resolved
 
 __all__ = ["Mirror", "has_mirror"]
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import IO, Any
 
-from target_mailing.lines import InputError, Lines
-from target_mailing.unreadable import foreign
+from target_mailing.rows.lines import InputError, Lines
+from target_mailing.rows.unreadable import foreign
 
 __all__ = ["LineReader"]
 

@@ -15,7 +15,7 @@ from target_mailing.input.intake import Intake
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.rejects_file import REJECT_PROPERTIES
 from target_mailing.journal.retried import Retried, Selection
-from target_mailing.lines import InputError, Lines
+from target_mailing.rows.lines import InputError, Lines
 
 __all__ = ["Reader", "RetriedLines", "retried_rejects"]
 

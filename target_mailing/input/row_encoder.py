@@ -14,11 +14,11 @@ from target_mailing.contacts.contact import EncodedContact
 from target_mailing.contacts.fields import RowRejected, attempt
 from target_mailing.contacts.mapping import Values
 from target_mailing.contacts.row_address import opt_out_address
-from target_mailing.destination import Destination
 from target_mailing.input.row_key import RowKey
+from target_mailing.interface.destination import Destination
 from target_mailing.journal.hashes import Hashes
-from target_mailing.lines import Lines
-from target_mailing.row import Row
+from target_mailing.rows.lines import Lines
+from target_mailing.rows.row import Row
 
 __all__ = ["Records", "RowEncoder"]
 

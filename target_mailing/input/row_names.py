@@ -13,7 +13,7 @@ from target_mailing.contacts.fields import RowRejected, attempt
 from target_mailing.contacts.mapping import StreamMapping, Values
 from target_mailing.input.row_key import RowKey
 from target_mailing.journal.reject import Origin
-from target_mailing.row import Resource
+from target_mailing.rows.row import Resource
 
 __all__ = ["Names", "RowNames"]
 

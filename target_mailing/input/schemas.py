@@ -8,16 +8,16 @@ from typing import Any, Final
 import msgspec
 from singer_sdk.mapper import StreamMap
 
-from target_mailing.channel import Channel
 from target_mailing.contacts.stream_columns import StreamColumns
 from target_mailing.input.column_types import ColumnTypes
 from target_mailing.input.messages import Message
 from target_mailing.input.schema_safety import safe_schema
 from target_mailing.input.stream_maps import StreamMaps
+from target_mailing.interface.channel import Channel
 from target_mailing.journal.rejects_file import key_properties
-from target_mailing.lines import InputError
-from target_mailing.settings import StreamSettings
-from target_mailing.unreadable import decode, defect
+from target_mailing.rows.lines import InputError
+from target_mailing.rows.unreadable import decode, defect
+from target_mailing.settings.settings import StreamSettings
 
 __all__ = ["MappedSchema", "SchemaReader", "StreamSchema", "bookmarks"]
 

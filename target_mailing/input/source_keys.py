@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from target_mailing.contacts.mapping import Values
-from target_mailing.declared_settings import value_of
 from target_mailing.history.keys import KeyColumns, personal_columns
 from target_mailing.input.stream import Stream
 from target_mailing.journal.hashes import Hashes
-from target_mailing.lines import Lines
+from target_mailing.rows.lines import Lines
 from target_mailing.run_events import History, Keys
-from target_mailing.settings import StreamSettings
+from target_mailing.settings.declared_settings import value_of
+from target_mailing.settings.settings import StreamSettings
 
 __all__ = ["SourceKeys"]
 

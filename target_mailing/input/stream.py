@@ -20,7 +20,6 @@ from target_mailing.contacts.deletion import tells_changes
 from target_mailing.contacts.fields import RowRejected, attempt
 from target_mailing.contacts.mapping import Values
 from target_mailing.contacts.properties import PropertyNames, chosen_properties
-from target_mailing.destination import DefinesProperties
 from target_mailing.input.actions import check_action, respectful_action
 from target_mailing.input.messages import Message, MessageDecoder
 from target_mailing.input.partial_maps import Part
@@ -30,13 +29,14 @@ from target_mailing.input.row_key import RowKey
 from target_mailing.input.row_names import RowNames
 from target_mailing.input.schemas import MappedSchema
 from target_mailing.input.stream_mapping import mapping_of
+from target_mailing.interface.destination import DefinesProperties
 from target_mailing.journal.hashes import Hashes
 from target_mailing.journal.journal import Reject
-from target_mailing.lines import Line, Lines
-from target_mailing.outcome import Outcome
-from target_mailing.row import Row
-from target_mailing.row_queue import RowQueue
-from target_mailing.settings import StreamSettings
+from target_mailing.rows.lines import Line, Lines
+from target_mailing.rows.outcome import Outcome
+from target_mailing.rows.row import Row
+from target_mailing.rows.row_queue import RowQueue
+from target_mailing.settings.settings import StreamSettings
 
 __all__ = ["End", "Stream", "WithOptOut", "is_rejected"]
 

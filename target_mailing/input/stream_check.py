@@ -12,6 +12,7 @@ import msgspec
 from mailing_api.counted import counted
 from mailing_api.suggestions import listed
 from target_mailing.contacts.fields import Field
+from target_mailing.delivery.router import Router
 from target_mailing.input.column_report import ColumnReport
 from target_mailing.input.messages import (
     DamagedRecord,
@@ -25,9 +26,8 @@ from target_mailing.input.messages import (
 from target_mailing.input.schemas import MappedSchema, SchemaReader
 from target_mailing.input.stream_mapping import mapping_of
 from target_mailing.input.stream_maps import StreamMaps
-from target_mailing.lines import InputError, Line, Lines
-from target_mailing.router import Router
-from target_mailing.settings import StreamSettings
+from target_mailing.rows.lines import InputError, Line, Lines
+from target_mailing.settings.settings import StreamSettings
 
 __all__ = ["StreamCheck", "given_input"]
 

@@ -9,7 +9,7 @@ from target_mailing.contacts.stream_columns import holds_structures_only
 from target_mailing.input.column_report import ColumnReport, column_report, shown_column
 from target_mailing.input.column_types import ColumnTypes
 from target_mailing.input.schemas import MappedSchema
-from target_mailing.settings import StreamSettings
+from target_mailing.settings.settings import StreamSettings
 
 __all__ = ["mapping_of"]
 

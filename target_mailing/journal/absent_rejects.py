@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from target_mailing.journal import tables
 from target_mailing.journal.open_rejects import OpenRejects
-from target_mailing.row import Resource
+from target_mailing.rows.row import Resource
 
 __all__ = ["AbsentRejects"]
 

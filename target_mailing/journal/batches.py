@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from target_mailing.journal import payload, tables
 from target_mailing.journal.statements import delete_rows, replace_rows
-from target_mailing.row import Resource, Row
+from target_mailing.rows.row import Resource, Row
 
 __all__ = ["Evidence", "JournalBatches", "StoredBatch", "StoredLines"]
 

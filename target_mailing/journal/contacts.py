@@ -15,7 +15,7 @@ from target_mailing.journal.replaced import Replaced
 from target_mailing.journal.runs import Entry, Index
 from target_mailing.journal.statements import Driver
 from target_mailing.journal.streams import UNKNOWN, JournalStreams
-from target_mailing.row import Row
+from target_mailing.rows.row import Row
 
 __all__ = ["JournalContacts"]
 

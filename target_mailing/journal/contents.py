@@ -13,7 +13,7 @@ from target_mailing.journal.meta import JournalMeta
 from target_mailing.journal.run_contacts import RunContacts
 from target_mailing.journal.statements import replace_rows, select_in
 from target_mailing.journal.streams import UNKNOWN
-from target_mailing.row import Row
+from target_mailing.rows.row import Row
 
 __all__ = ["JournalContents"]
 

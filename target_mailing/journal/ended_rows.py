@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from target_mailing.journal.reject import Origin
-from target_mailing.row import Resource
+from target_mailing.rows.row import Resource
 
 __all__ = ["EndedRows"]
 

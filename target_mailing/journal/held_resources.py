@@ -9,7 +9,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from target_mailing.journal.run_table import RunTable
-from target_mailing.row import Resource
+from target_mailing.rows.row import Resource
 
 __all__ = ["HeldResources"]
 

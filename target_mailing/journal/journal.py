@@ -34,8 +34,8 @@ from target_mailing.journal.run_contacts import RunContacts
 from target_mailing.journal.stores import JournalError, MemoryStore, Store
 from target_mailing.journal.streams import JournalStreams
 from target_mailing.journal.transactions import Transactions
-from target_mailing.row import Row
-from target_mailing.spool import Spool
+from target_mailing.rows.row import Row
+from target_mailing.rows.spool import Spool
 
 __all__ = ["Journal", "JournalError", "Known", "Reject", "StoredBatch"]
 

@@ -13,7 +13,7 @@ from target_mailing.journal import tables
 from target_mailing.journal.arrivals import Arrivals
 from target_mailing.journal.runs import Index, Runs
 from target_mailing.journal.statements import Driver, delete_rows, replace_rows
-from target_mailing.row import Row, emails_of, have_extras
+from target_mailing.rows.row import Row, emails_of, have_extras
 
 __all__ = ["Keys"]
 

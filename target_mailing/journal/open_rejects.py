@@ -21,7 +21,7 @@ from target_mailing.journal.reject import Origin, Reject
 from target_mailing.journal.reject_owners import with_owners
 from target_mailing.journal.rejected_streams import RejectedStreams
 from target_mailing.journal.statements import Driver, select_in
-from target_mailing.row import Resource, Row
+from target_mailing.rows.row import Resource, Row
 
 __all__ = ["KEPT", "OpenRejects"]
 

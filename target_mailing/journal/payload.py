@@ -9,7 +9,7 @@ import msgspec
 
 from mailing_api.addresses import fold_address
 from target_mailing.contacts.contact import EncodedContact
-from target_mailing.row import Extras, Resource, Row, emails_of
+from target_mailing.rows.row import Extras, Resource, Row, emails_of
 
 __all__ = ["decoded", "encoded", "places"]
 

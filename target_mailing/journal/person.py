@@ -22,7 +22,7 @@ from target_mailing.journal.store import FORMER_FORMAT
 from target_mailing.journal.stores import FileStore, JournalInUseError, PostgresStore, Store
 from target_mailing.journal.streams import UNKNOWN
 from target_mailing.journal.transactions import Transactions
-from target_mailing.row import Resource
+from target_mailing.rows.row import Resource
 
 __all__ = ["Job", "KnownContact", "KnownKey", "Person", "PersonReader"]
 

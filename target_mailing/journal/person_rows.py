@@ -17,7 +17,7 @@ from target_mailing.journal.reject import WRITTEN, Reject
 from target_mailing.journal.rejects_file import key_properties
 from target_mailing.journal.streams import names_by_place
 from target_mailing.journal.traces import Traces
-from target_mailing.row import emails_of
+from target_mailing.rows.row import emails_of
 
 __all__ = ["OpenReject", "PersonRows", "Sought"]
 

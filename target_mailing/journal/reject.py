@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from target_mailing.row import Row
+from target_mailing.rows.row import Row
 
 __all__ = ["WRITTEN", "Origin", "Reject"]
 

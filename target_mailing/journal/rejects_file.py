@@ -20,7 +20,7 @@ from mailing_api.errors import ConfigurationError
 from mailing_api.storage.folders import is_there, make_private, unmakable
 from mailing_api.values import timestamp_of
 from target_mailing.journal.journal import Journal, Reject
-from target_mailing.lines import REJECT_COLUMNS
+from target_mailing.rows.lines import REJECT_COLUMNS
 from target_mailing.run_identity import RUN_ID
 
 __all__ = [

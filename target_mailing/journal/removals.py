@@ -17,7 +17,7 @@ from target_mailing.journal.known import CLOCKS_DIFFER
 from target_mailing.journal.meta import JournalMeta
 from target_mailing.journal.run_table import RunTable
 from target_mailing.journal.statements import replace_rows
-from target_mailing.row import Row
+from target_mailing.rows.row import Row
 
 __all__ = ["LATELY", "UNLIMITED", "Counts", "JournalRemovals"]
 

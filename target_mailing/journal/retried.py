@@ -15,7 +15,7 @@ from mailing_api.errors import ConfigurationError
 from mailing_api.suggestions import did_you_mean
 from target_mailing.journal import tables
 from target_mailing.journal.journal import Journal
-from target_mailing.row import Resource, Row
+from target_mailing.rows.row import Resource, Row
 
 __all__ = ["Retried", "Selection"]
 

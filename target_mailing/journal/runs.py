@@ -17,8 +17,8 @@ import msgspec
 import sqlalchemy as sa
 
 from target_mailing.journal import tables
+from target_mailing.journal.marks import Marks
 from target_mailing.journal.statements import VALUES_AT_ONCE, Driver, padded
-from target_mailing.marks import Marks
 
 __all__ = ["Entry", "Index", "Runs"]
 

@@ -12,7 +12,7 @@ from target_mailing.journal.arrivals import Arrivals
 from target_mailing.journal.keys import Keys
 from target_mailing.journal.statements import delete_rows, replace_rows
 from target_mailing.journal.streams import UNKNOWN, JournalStreams
-from target_mailing.row import Row
+from target_mailing.rows.row import Row
 
 __all__ = ["TakenOff"]
 

@@ -8,12 +8,12 @@ from typing import Any
 from mailing_api.errors import ConfigurationError
 from mailing_api.mailjet.client import MailjetClient
 from mailing_api.settings import duration, lookup
+from target_mailing.interface.provider import Account
 from target_mailing.mailjet.contact_destination import ContactDestination
 from target_mailing.mailjet.contact_route import MAX_ROWS
 from target_mailing.mailjet.destination import MailjetDestination
 from target_mailing.mailjet.provider import PROPERTY_DELAY, PROVIDER
-from target_mailing.provider import Account
-from target_mailing.settings import StreamSettings
+from target_mailing.settings.settings import StreamSettings
 
 __all__ = ["MailjetAccount", "connect"]
 

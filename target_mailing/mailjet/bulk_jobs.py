@@ -15,7 +15,7 @@ from mailing_api.values import integer
 from target_mailing.delivery.freshness import later
 from target_mailing.delivery.jobs import is_near
 from target_mailing.delivery.row_size import too_large
-from target_mailing.destination import Again, Candidate, Done, Finished, Progress, Refusal, Step, Work
+from target_mailing.interface.destination import Again, Candidate, Done, Finished, Progress, Refusal, Step, Work
 from target_mailing.mailjet.read_back import judged_by_count
 from target_mailing.mailjet.refusals import UnknownProperties, is_unknown_property
 

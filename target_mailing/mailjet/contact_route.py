@@ -16,7 +16,7 @@ from target_mailing.contacts.consent import Consent, may_remove
 from target_mailing.contacts.contact import EncodedContact
 from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.one_by_one import finished, take_each
-from target_mailing.destination import Progress, Refusal, Step, Work
+from target_mailing.interface.destination import Progress, Refusal, Step, Work
 from target_mailing.mailjet.actions import ACTIONS
 from target_mailing.mailjet.contact import Contact, decoded
 from target_mailing.mailjet.lists_column import action_on

@@ -14,7 +14,7 @@ from target_mailing.delivery.freshness import is_outdated
 from target_mailing.delivery.jobs import FollowJob
 from target_mailing.delivery.named_addresses import NamedAddresses
 from target_mailing.delivery.row_size import is_large, too_large
-from target_mailing.destination import Again, Candidate, Done, Finished, Progress, Step, Work
+from target_mailing.interface.destination import Again, Candidate, Done, Finished, Progress, Step, Work
 from target_mailing.mailjet.actions import ACTIONS
 from target_mailing.mailjet.bulk_jobs import ReadErrors, completed, matching_jobs, postponed, refused
 from target_mailing.mailjet.csv_file import errors_of, write

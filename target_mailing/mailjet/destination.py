@@ -24,8 +24,8 @@ from target_mailing.contacts.contact import EncodedContact, MappedContact
 from target_mailing.contacts.fields import Field, Fields, RowRejected
 from target_mailing.contacts.properties import PropertyNames
 from target_mailing.contacts.row_address import not_addable, require_valid
-from target_mailing.destination import Again, Destination, Finished, Step
-from target_mailing.list_members import Held, Member
+from target_mailing.interface.destination import Again, Destination, Finished, Step
+from target_mailing.interface.list_members import Held, Member
 from target_mailing.mailjet.actions import ACTIONS, ADDING, BY_ADDRESS
 from target_mailing.mailjet.contact import decoded, encoded, encoded_all, form_of, overlaid
 from target_mailing.mailjet.contact_route import ManageContacts
@@ -39,7 +39,7 @@ from target_mailing.mailjet.read_back import ContactReadBack, is_same
 from target_mailing.mailjet.refusals import UnknownProperties
 from target_mailing.mailjet.setup import define_properties, find_list
 from target_mailing.mailjet.today import today
-from target_mailing.settings import StreamSettings
+from target_mailing.settings.settings import StreamSettings
 
 __all__ = ["MailjetDestination"]
 

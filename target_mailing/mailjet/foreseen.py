@@ -11,8 +11,8 @@ from mailing_api.errors import NotFound
 from mailing_api.mailjet.answers import Row
 from mailing_api.mailjet.client import MailjetClient
 from mailing_api.mailjet.contacts import ContactCalls
-from target_mailing.destination import Work
 from target_mailing.foresight.foreseen import Foreseen
+from target_mailing.interface.destination import Work
 from target_mailing.mailjet.actions import ACTIONS
 
 __all__ = ["ForeseenCalls", "ForeseenOptOuts"]

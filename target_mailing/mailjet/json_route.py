@@ -23,7 +23,7 @@ from target_mailing.delivery.freshness import reading
 from target_mailing.delivery.jobs import FollowJob
 from target_mailing.delivery.named_addresses import NamedAddresses
 from target_mailing.delivery.one_by_one import take_each
-from target_mailing.destination import Candidate, Done, Finished, Progress, Refusal, Step, Work
+from target_mailing.interface.destination import Candidate, Done, Finished, Progress, Refusal, Step, Work
 from target_mailing.mailjet.actions import ACTIONS
 from target_mailing.mailjet.bulk_jobs import ReadErrors, completed, matching_jobs, postponed, refused
 from target_mailing.mailjet.contact import decoded

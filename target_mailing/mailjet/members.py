@@ -14,7 +14,7 @@ from mailing_api.errors import UnreadableAnswer
 from mailing_api.mailjet.answers import Row, opted_out, valued_rows
 from mailing_api.mailjet.client import MailjetClient
 from mailing_api.values import boolean, integer
-from target_mailing.list_members import Held, Member
+from target_mailing.interface.list_members import Held, Member
 
 __all__ = ["held_by", "members_of"]
 

@@ -22,7 +22,7 @@ from mailing_api.values import boolean, integer, number
 from target_mailing.contacts.contact import EncodedContact
 from target_mailing.delivery.one_by_one import take_each_that_works
 from target_mailing.delivery.read_back import ReadBack
-from target_mailing.destination import Finished, Refusal, Work
+from target_mailing.interface.destination import Finished, Refusal, Work
 from target_mailing.mailjet.actions import ACTIONS
 from target_mailing.mailjet.contact import decoded
 

@@ -16,7 +16,7 @@ from mailing_api.errors import (
     RequestRefused,
 )
 from target_mailing.delivery.row_size import refusal_by_size
-from target_mailing.destination import Refusal
+from target_mailing.interface.destination import Refusal
 
 __all__ = ["UnknownProperties", "about_one", "is_no_address", "is_unknown_property"]
 

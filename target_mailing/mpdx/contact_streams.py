@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from target_mailing.contact_streams import ContactStream
+from target_mailing.interface.contact_streams import ContactStream
 
 __all__ = ["CONTACT_STREAMS"]
 

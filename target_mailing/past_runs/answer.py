@@ -12,6 +12,7 @@ import msgspec
 import sqlalchemy as sa
 
 from mailing_api.errors import ConfigurationError
+from target_mailing.delivery.router import Router
 from target_mailing.history.opening import history_folder
 from target_mailing.journal import past_runs, tables
 from target_mailing.journal.meta import JournalMeta
@@ -19,7 +20,6 @@ from target_mailing.journal.past_runs import PastJob, PastRun
 from target_mailing.journal.stores import MemoryStore, Store
 from target_mailing.past_runs.words import list_lines, run_lines
 from target_mailing.places import refuse_missing_journal
-from target_mailing.router import Router
 from target_mailing.sections import Fact, section, unbroken
 
 __all__ = ["ALL", "LAST", "tell_history"]

@@ -11,17 +11,17 @@ from typing import Any, Final
 
 import msgspec
 
+from target_mailing.delivery.router import Router
 from target_mailing.history.opening import history_keep
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.past_runs import PastJob, PastRun, PastRuns, RunTotals
 from target_mailing.journal.rejects_file import Rejects
 from target_mailing.journal.stores import JournalError
-from target_mailing.outcome import Outcome
-from target_mailing.router import Router
-from target_mailing.run import Run
+from target_mailing.rows.outcome import Outcome
+from target_mailing.run.run import Run
+from target_mailing.run.run_report import parts_of, run_totals
 from target_mailing.run_events import History, Job
 from target_mailing.run_identity import AboutRun, exit_code, run_id_at
-from target_mailing.run_report import parts_of, run_totals
 
 __all__ = ["NoNotes", "RunNotes", "open_notes", "totals_of"]
 

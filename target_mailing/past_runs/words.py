@@ -12,8 +12,8 @@ from mailing_api.http.traffic import TrafficTotals
 from mailing_api.process.table import Section, table, traffic_rows
 from target_mailing.delivery.tally import Tally
 from target_mailing.journal.past_runs import PastJob, PastRun, RunTotals
-from target_mailing.outcome import Outcome
-from target_mailing.run_report import besides, opened_of, rows_of
+from target_mailing.rows.outcome import Outcome
+from target_mailing.run.run_report import besides, opened_of, rows_of
 from target_mailing.sections import WIDTH, Fact, listing, section, shown, time_in_words
 
 __all__ = ["list_lines", "run_lines"]

@@ -7,11 +7,11 @@ from fnmatch import fnmatch
 from typing import Any, Final
 
 from mailing_api.errors import AuthenticationError, MailingError, ProviderFault, UntrustedCertificate
-from target_mailing.destination import Destination
+from target_mailing.delivery.router import Router
+from target_mailing.interface.destination import Destination
 from target_mailing.journal.stores import MemoryStore, Store
-from target_mailing.router import Router
 from target_mailing.sections import unbroken
-from target_mailing.settings import StreamSettings
+from target_mailing.settings.settings import StreamSettings
 
 __all__ = ["looked_up", "named_streams", "names_of", "streams_of_settings", "without_journal"]
 

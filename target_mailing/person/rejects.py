@@ -11,9 +11,9 @@ import msgspec
 from target_mailing.journal.reject import Reject
 from target_mailing.journal.rejects import reject_content
 from target_mailing.journal.rejects_file import key_properties
-from target_mailing.lines import REJECT_COLUMNS
 from target_mailing.person.keys import PersonKeys
 from target_mailing.person.mentions import Mentions
+from target_mailing.rows.lines import REJECT_COLUMNS
 
 __all__ = ["PersonRejects", "RejectMessage", "decoded", "ids_in", "is_empty"]
 

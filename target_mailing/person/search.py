@@ -14,7 +14,7 @@ from target_mailing.person.keys import PersonKeys
 from target_mailing.person.mentions import Mentions
 from target_mailing.person.places import named_streams, names_of
 from target_mailing.person.rejects import PersonRejects
-from target_mailing.settings import StreamSettings
+from target_mailing.settings.settings import StreamSettings
 
 __all__ = ["PersonSearch"]
 

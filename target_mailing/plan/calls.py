@@ -15,8 +15,8 @@ from target_mailing.delivery.looks import JobsOfBatch, expected_polls
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.delivery.queues import Queues
 from target_mailing.delivery.slots import Slots
-from target_mailing.destination import ListsJobs
 from target_mailing.foresight.foresight import FollowedBatch, Foresight
+from target_mailing.interface.destination import ListsJobs
 
 __all__ = ["PlannedCalls", "planned_calls"]
 

@@ -14,17 +14,17 @@ from mailing_api.errors import ConfigurationError
 from mailing_api.process.table import show
 from mailing_api.storage.result_files import begin_draft, beginning
 from target_mailing.contacts.effects import Effect
-from target_mailing.declared_settings import value_of
 from target_mailing.delivery.errors import TooManyRemovalsError
 from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.delivery.queues import Queues
+from target_mailing.delivery.router import Router
 from target_mailing.delivery.tally import Tally
 from target_mailing.foresight.foresight import Foresight
-from target_mailing.outcome import Outcome
 from target_mailing.places import place_of
 from target_mailing.plan.calls import PlannedCalls, planned_calls
 from target_mailing.plan.tables import markdown, sentences, table
-from target_mailing.router import Router
+from target_mailing.rows.outcome import Outcome
+from target_mailing.settings.declared_settings import value_of
 
 __all__ = ["PlanReport"]
 

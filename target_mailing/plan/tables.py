@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from target_mailing.outcome import Outcome
+from target_mailing.rows.outcome import Outcome
 
 __all__ = ["markdown", "sentences", "table"]
 

@@ -8,9 +8,9 @@ from typing import Any
 from mailing_api.errors import ConfigurationError
 from mailing_api.postgrid.client import PostgridClient
 from mailing_api.settings import lookup
-from target_mailing.declared_settings import NO_JOURNAL, value_of
 from target_mailing.delivery.removal_limit import removal_limit
-from target_mailing.destination import Destination
+from target_mailing.interface.destination import Destination
+from target_mailing.interface.provider import Account
 from target_mailing.postgrid.contacts_destination import MAX_ROWS, ContactsDestination
 from target_mailing.postgrid.file_links import Links
 from target_mailing.postgrid.import_destination import ImportDestination
@@ -18,8 +18,8 @@ from target_mailing.postgrid.import_list import ImportList
 from target_mailing.postgrid.list import TargetList
 from target_mailing.postgrid.list_job import ReservedContacts
 from target_mailing.postgrid.provider import ALLOW_DUPLICATES, API_KEY, DELETE_OLD, LIVE, PROVIDER, REPLACE
-from target_mailing.provider import Account
-from target_mailing.settings import StreamSettings
+from target_mailing.settings.declared_settings import NO_JOURNAL, value_of
+from target_mailing.settings.settings import StreamSettings
 
 __all__ = ["PostgridAccount", "connect"]
 

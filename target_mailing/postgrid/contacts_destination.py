@@ -10,7 +10,7 @@ import msgspec
 
 from mailing_api.postgrid.client import PostgridClient
 from target_mailing.contacts.contact import EncodedContact, MappedContact
-from target_mailing.destination import Destination, Step
+from target_mailing.interface.destination import Destination, Step
 from target_mailing.postgrid.contact import ACTIONS, REMOVALS, encoded, fields, identity, shown_values
 from target_mailing.postgrid.contacts_route import (
     CreateContacts,

@@ -21,7 +21,7 @@ from mailing_api.postgrid.answers import Row
 from mailing_api.postgrid.client import JobWork, PostgridClient
 from target_mailing.delivery.one_by_one import take_each, take_each_that_works
 from target_mailing.delivery.row_size import refusal_by_size
-from target_mailing.destination import Again, Done, Finished, Progress, Refusal, Step, Work
+from target_mailing.interface.destination import Again, Done, Finished, Progress, Refusal, Step, Work
 from target_mailing.postgrid.contact import EXTERNAL_ID, EXTERNAL_STREAM, with_reference
 from target_mailing.postgrid.list import TargetList
 from target_mailing.postgrid.list_job import ReservedContacts

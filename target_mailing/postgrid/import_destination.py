@@ -11,7 +11,7 @@ from typing import Final
 from mailing_api.postgrid.client import PostgridClient
 from target_mailing.contacts.contact import EncodedContact, MappedContact
 from target_mailing.contacts.fields import RowRejected
-from target_mailing.destination import Destination, Step
+from target_mailing.interface.destination import Destination, Step
 from target_mailing.postgrid.contact import ACTIONS, FLAGS, REMOVALS, encoded, fields
 from target_mailing.postgrid.contacts_route import End
 from target_mailing.postgrid.csv_file import country_of

@@ -17,7 +17,7 @@ from typing import Any, Final
 from mailing_api.counted import counted
 from mailing_api.errors import MailingError, NotFound, ProviderFault, RequestRefused
 from mailing_api.postgrid.client import Import, PostgridClient
-from target_mailing.destination import Again, Candidate, Done, Finished, Progress, Refusal, Step, Work
+from target_mailing.interface.destination import Again, Candidate, Done, Finished, Progress, Refusal, Step, Work
 from target_mailing.postgrid.csv_file import File, country_of, omitted_rows, written
 from target_mailing.postgrid.file_links import Links
 from target_mailing.postgrid.import_list import ImportList

@@ -16,7 +16,7 @@ from typing import Any, Final
 from mailing_api.errors import MailingError, NotFound, RequestRefused
 from mailing_api.postgrid.client import JobWork, MailingList, PostgridClient
 from target_mailing.delivery.one_by_one import take_each_that_works
-from target_mailing.destination import Again, Done, Progress, Step, Work
+from target_mailing.interface.destination import Again, Done, Progress, Step, Work
 
 __all__ = ["MAX_CONTACTS", "SHOWS_WITHIN", "Follow", "ReservedContacts", "Submit", "before_the_call", "is_there"]
 

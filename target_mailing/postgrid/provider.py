@@ -7,9 +7,9 @@ from typing import Final
 from mailing_api.aws.s3_encryption import encryption_settings
 from mailing_api.postgrid.settings import POSTGRID_SETTINGS
 from mailing_api.settings import Setting
-from target_mailing.channel import BY_POST
-from target_mailing.contact_streams import ContactStream
-from target_mailing.provider import Provider
+from target_mailing.interface.channel import BY_POST
+from target_mailing.interface.contact_streams import ContactStream
+from target_mailing.interface.provider import Provider
 
 __all__ = [
     "ALLOW_DUPLICATES",

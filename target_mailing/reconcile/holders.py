@@ -10,7 +10,7 @@ import msgspec
 from mailing_api.addresses import is_reachable
 from target_mailing.contacts.consent import Actions
 from target_mailing.delivery.shared_keys import SharedKeys
-from target_mailing.row import Row
+from target_mailing.rows.row import Row
 
 __all__ = ["Holders", "Taken"]
 

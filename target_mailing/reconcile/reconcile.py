@@ -17,30 +17,30 @@ from mailing_api.http.read_only import ReadOnly
 from mailing_api.process.table import show
 from mailing_api.settings import positive
 from target_mailing.contacts.mapping import Values
-from target_mailing.declared_settings import value_of
 from target_mailing.delivery.checkpoints import Ledger
 from target_mailing.delivery.outcomes import Outcomes, OutcomesAt
+from target_mailing.delivery.router import Router
 from target_mailing.delivery.shared_keys import SharedKeys
-from target_mailing.destination import Destination, ListsByRow
 from target_mailing.foresight.foresight import Foresight
 from target_mailing.foresight.rejects import UnwrittenRejects
 from target_mailing.input.intake import Intake
 from target_mailing.input.messages import Message
 from target_mailing.input.reader import LineReader
 from target_mailing.input.stream import Stream
+from target_mailing.interface.destination import Destination, ListsByRow
+from target_mailing.interface.list_members import ComparesMembers, ComparesOwnList
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.stores import MemoryStore
-from target_mailing.lines import InputError, Lines
-from target_mailing.list_members import ComparesMembers, ComparesOwnList
-from target_mailing.outcome import Outcome
 from target_mailing.places import place_of
 from target_mailing.reconcile.findings_file import FindingsFile
 from target_mailing.reconcile.report import compared, differing, left_out, report, summary
 from target_mailing.reconcile.sides import EXTRA, UNCOMPARED, Sides
 from target_mailing.reconcile.tolerance import TooManyDifferencesError, tolerance
-from target_mailing.router import Router
-from target_mailing.row import Row
-from target_mailing.settings import StreamSettings
+from target_mailing.rows.lines import InputError, Lines
+from target_mailing.rows.outcome import Outcome
+from target_mailing.rows.row import Row
+from target_mailing.settings.declared_settings import value_of
+from target_mailing.settings.settings import StreamSettings
 
 __all__ = ["reconcile"]
 

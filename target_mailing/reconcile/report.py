@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from mailing_api.counted import counted
 from mailing_api.process.table import Section, table
 from target_mailing.delivery.tally import Tally
-from target_mailing.outcome import Outcome
 from target_mailing.reconcile.sides import (
     ALIKE,
     DIFFERENT,
@@ -19,6 +18,7 @@ from target_mailing.reconcile.sides import (
     UNCOMPARED,
     Sides,
 )
+from target_mailing.rows.outcome import Outcome
 
 __all__ = ["compared", "differing", "left_out", "report", "summary"]
 

@@ -13,9 +13,9 @@ import msgspec
 from mailing_api.addresses import fold_address, fold_addresses
 from target_mailing.contacts.consent import Actions
 from target_mailing.delivery.shared_keys import SharedKeys
-from target_mailing.list_members import ComparesMembers, Held
+from target_mailing.interface.list_members import ComparesMembers, Held
 from target_mailing.reconcile.holders import Holders
-from target_mailing.row import Row
+from target_mailing.rows.row import Row
 
 __all__ = ["ALIKE", "DIFFERENT", "EXTRA", "MISSING", "OFF", "OPTED_OUT", "SUPPRESSED", "UNCOMPARED", "Finding", "Sides"]
 

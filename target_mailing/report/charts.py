@@ -9,10 +9,10 @@ from itertools import accumulate
 from typing import Final, NamedTuple
 
 from mailing_api.counted import lasting
-from target_mailing.progress import Standing
 from target_mailing.report.job_log import status_of
 from target_mailing.report.scale import steps, time_ticks
 from target_mailing.report.series import Point
+from target_mailing.run.progress import Standing
 from target_mailing.run_events import Job
 
 __all__ = ["Axes", "Bar", "Lines", "Timeline", "jobs_under_way", "lines", "timeline"]

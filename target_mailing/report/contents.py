@@ -12,19 +12,19 @@ import msgspec
 
 from mailing_api.http.traffic import TrafficTotals
 from mailing_api.process.log_filter import safe_line
-from target_mailing.declared_settings import value_of
+from target_mailing.delivery.router import Router
 from target_mailing.delivery.summary import effect_in_words
 from target_mailing.delivery.tally import Tally
 from target_mailing.journal.rejects_file import Rejects
-from target_mailing.outcome import Outcome
 from target_mailing.report.codes import about
 from target_mailing.report.job_log import JobLog
 from target_mailing.report.series import Point
 from target_mailing.report.shown_settings import Shown, shown_settings
-from target_mailing.router import Router
-from target_mailing.run import Run
+from target_mailing.rows.outcome import Outcome
+from target_mailing.run.run import Run
+from target_mailing.run.run_report import besides, events_of, lists_at, opened_of, parts_of, rows_of
 from target_mailing.run_events import Job
-from target_mailing.run_report import besides, events_of, lists_at, opened_of, parts_of, rows_of
+from target_mailing.settings.declared_settings import value_of
 
 __all__ = ["Contents", "Head", "Link", "Reason", "Rows", "Segment", "contents", "nothing"]
 

@@ -12,9 +12,9 @@ from mailing_api.errors import ConfigurationError
 from mailing_api.settings import duration, positive
 from mailing_api.storage.folders import delete_old, is_there, unmakable
 from mailing_api.storage.result_files import begin_draft, beginning
-from target_mailing.declared_settings import value_of
 from target_mailing.places import place_of
 from target_mailing.run_identity import RUN_ID
+from target_mailing.settings.declared_settings import value_of
 
 __all__ = ["HTML_BEGINS", "MARKDOWN_BEGINS", "ReportFiles", "check_report", "report_keep"]
 

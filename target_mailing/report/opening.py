@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from target_mailing.declared_settings import value_of
+from target_mailing.settings.declared_settings import value_of
 
 if TYPE_CHECKING:
+    from target_mailing.delivery.router import Router
     from target_mailing.foresight.foresight import Foresight
     from target_mailing.journal.rejects_file import Rejects
-    from target_mailing.router import Router
-    from target_mailing.run import Run
+    from target_mailing.run.run import Run
     from target_mailing.run_events import History
     from target_mailing.run_identity import AboutRun
 

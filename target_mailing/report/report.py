@@ -10,7 +10,7 @@ from typing import Any, Final
 from mailing_api.counted import counted, signal_in_words
 from mailing_api.errors import ConfigurationError
 from mailing_api.process.log_filter import safe_line
-from target_mailing.declared_settings import value_of
+from target_mailing.delivery.router import Router
 from target_mailing.foresight.foresight import Foresight
 from target_mailing.journal.rejects_file import Rejects
 from target_mailing.journal.store import JournalHeldError
@@ -20,10 +20,10 @@ from target_mailing.report.files import ReportFiles, report_keep
 from target_mailing.report.job_log import JobLog
 from target_mailing.report.opening import NoReport
 from target_mailing.report.series import Series
-from target_mailing.router import Router
-from target_mailing.run import Run
+from target_mailing.run.run import Run
 from target_mailing.run_events import History
 from target_mailing.run_identity import AboutRun
+from target_mailing.settings.declared_settings import value_of
 
 __all__ = ["Report"]
 

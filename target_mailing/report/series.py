@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from target_mailing.progress import Standing
+from target_mailing.run.progress import Standing
 
 __all__ = ["Point", "Series"]
 

@@ -10,7 +10,7 @@ import msgspec
 from mailing_api.counted import counted, lasting
 from mailing_api.process.log_filter import safe_line
 from mailing_api.settings import filled
-from target_mailing.declared_settings import value_of
+from target_mailing.settings.declared_settings import value_of
 
 __all__ = ["Shown", "shown_settings"]
 

@@ -14,8 +14,8 @@ from mailing_api.http.urls import check_url
 from mailing_api.ses.client import SesClient
 from mailing_api.ses.writer import SesWriter
 from mailing_api.settings import lookup
-from target_mailing.destination import Destination
-from target_mailing.provider import Account
+from target_mailing.interface.destination import Destination
+from target_mailing.interface.provider import Account
 from target_mailing.ses.contact import TOPIC_PREFIX, fields_of
 from target_mailing.ses.contact_list import ContactList
 from target_mailing.ses.destination import Contacts, Suppressions
@@ -26,7 +26,7 @@ from target_mailing.ses.provider import OWN_SETTINGS, PROVIDER
 from target_mailing.ses.setup import existing_lists, topics_of
 from target_mailing.ses.stage import Stage
 from target_mailing.ses.suppression_list import SuppressionList
-from target_mailing.settings import StreamSettings
+from target_mailing.settings.settings import StreamSettings
 
 __all__ = ["SesAccount", "connect"]
 

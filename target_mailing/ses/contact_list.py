@@ -16,7 +16,7 @@ from mailing_api.ses.writer import SesWriter
 from target_mailing.contacts.contact import EncodedContact
 from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.one_by_one import take_each_that_works
-from target_mailing.destination import Refusal
+from target_mailing.interface.destination import Refusal
 from target_mailing.ses.contact import Content, State, line_of, members_of, merged
 from target_mailing.ses.foreseen import ForeseenStates
 from target_mailing.ses.list import ACTIONS, Checked, Positions, different_case

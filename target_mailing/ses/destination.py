@@ -16,8 +16,8 @@ from target_mailing.contacts.contact import EncodedContact, MappedContact
 from target_mailing.contacts.fields import Field, Fields, RowRejected
 from target_mailing.contacts.row_address import not_addable, require_valid
 from target_mailing.contacts.values import trimmed
-from target_mailing.destination import Destination, Finished, Step
-from target_mailing.list_members import Held, Member
+from target_mailing.interface.destination import Destination, Finished, Step
+from target_mailing.interface.list_members import Held, Member
 from target_mailing.ses.contact import (
     ANY_ATTRIBUTE,
     TOPIC_PREFIX,
@@ -37,7 +37,7 @@ from target_mailing.ses.lookup import FEW
 from target_mailing.ses.stage import Stage
 from target_mailing.ses.suppression_list import REASONS, Suppressed, SuppressionList
 from target_mailing.ses.today import on_contact_list, on_suppression_list
-from target_mailing.settings import StreamSettings
+from target_mailing.settings.settings import StreamSettings
 
 __all__ = ["Contacts", "Suppressions"]
 

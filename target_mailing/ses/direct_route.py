@@ -13,7 +13,7 @@ from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.one_by_one import finished, take_each
 from target_mailing.delivery.read_back import ReadBack
 from target_mailing.delivery.row_size import refusal_by_size
-from target_mailing.destination import Finished, Progress, Refusal, Step, Work
+from target_mailing.interface.destination import Finished, Progress, Refusal, Step, Work
 from target_mailing.ses.list import ACTIONS, SesList
 
 __all__ = ["MAX_ROWS", "Deliver", "ListReadBack"]

@@ -34,7 +34,7 @@ from target_mailing.delivery.error_reports import refused_rows
 from target_mailing.delivery.freshness import later, reading
 from target_mailing.delivery.jobs import FollowJob, is_near
 from target_mailing.delivery.named_addresses import NamedAddresses
-from target_mailing.destination import Again, Candidate, Done, Finished, Progress, Refusal, Step, Work
+from target_mailing.interface.destination import Again, Candidate, Done, Finished, Progress, Refusal, Step, Work
 from target_mailing.ses.list import ACTIONS, Positions, SesList, with_case
 from target_mailing.ses.refusals import unasked
 from target_mailing.ses.stage import Stage

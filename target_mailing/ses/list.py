@@ -12,7 +12,7 @@ from mailing_api.ses.writer import SesWriter
 from target_mailing.contacts.consent import Actions
 from target_mailing.contacts.contact import EncodedContact
 from target_mailing.contacts.effects import Effect
-from target_mailing.destination import Refusal
+from target_mailing.interface.destination import Refusal
 from target_mailing.ses.lookup import LookedUp
 
 __all__ = ["ACTIONS", "Checked", "Positions", "SesList", "different_case", "with_case"]

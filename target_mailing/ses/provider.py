@@ -7,8 +7,8 @@ from typing import Final
 from mailing_api.aws.s3_encryption import encryption_settings
 from mailing_api.ses.settings import SES_SETTINGS
 from mailing_api.settings import Setting
-from target_mailing.contact_streams import ContactStream
-from target_mailing.provider import Provider
+from target_mailing.interface.contact_streams import ContactStream
+from target_mailing.interface.provider import Provider
 
 __all__ = ["CONTACT_STREAMS", "OWN_SETTINGS", "PROVIDER"]
 

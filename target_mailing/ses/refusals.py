@@ -7,7 +7,7 @@ import msgspec
 from mailing_api.errors import ProviderFault, RequestRefused
 from mailing_api.ses.words import is_invalid
 from target_mailing.delivery.one_by_one import why_failing
-from target_mailing.destination import Refusal
+from target_mailing.interface.destination import Refusal
 
 __all__ = ["refusal_of", "unasked"]
 

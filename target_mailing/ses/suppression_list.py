@@ -11,7 +11,7 @@ from mailing_api.errors import NotFound, RequestRefused, UnreadableAnswer
 from mailing_api.ses.words import suppression_reason
 from mailing_api.ses.writer import SesWriter
 from target_mailing.contacts.contact import EncodedContact
-from target_mailing.destination import Refusal
+from target_mailing.interface.destination import Refusal
 from target_mailing.ses.list import ACTIONS, Checked, Positions, different_case
 from target_mailing.ses.listing import Listing
 from target_mailing.ses.lookup import NOBODY, LookedUp, look_up

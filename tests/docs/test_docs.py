@@ -17,7 +17,7 @@ import yaml
 from mailing_api.kinds import KINDS, column_schemas
 from tap_mailing.tap import TapMailing
 from target_mailing.contacts.effects import Effect
-from target_mailing.outcome import Outcome
+from target_mailing.rows.outcome import Outcome
 from target_mailing.target import TargetMailing
 from tools.definitions import VARIANT
 

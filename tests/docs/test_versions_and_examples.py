@@ -14,7 +14,7 @@ from tap_mailing.settings import Options
 from tap_mailing.tap import TapMailing
 from target_mailing.delivery.reject_limit import reject_limit
 from target_mailing.delivery.removal_limit import removal_limit
-from target_mailing.settings import resolved
+from target_mailing.settings.settings import resolved
 from target_mailing.target import TargetMailing
 
 ROOT = Path(__file__).parents[2]

@@ -13,6 +13,7 @@ import pytest
 
 from tests.e2e.warehouse import Plugin, started
 from tests.history import read_history
+from tests.target.command.test_command import Command
 from tests.target.conftest import LIST, people, person, schema, state
 from tests.target.postgrid.conftest import account, household, households
 from tests.target.ses.conftest import (  # noqa: F401 - the same account of Amazon SES
@@ -21,7 +22,6 @@ from tests.target.ses.conftest import (  # noqa: F401 - the same account of Amaz
     bare,
     ses,
 )
-from tests.target.test_command import Command
 
 pytestmark = pytest.mark.slow
 

@@ -14,8 +14,8 @@ from mailing_api.http import downloads
 from mailing_api.http.pace import Pace
 from mailing_api.http.retry import RetryPolicy
 from mailing_api.ses import client as ses_client
-from target_mailing import run
 from target_mailing.delivery import jobs
+from target_mailing.run import run
 from target_mailing.ses import account as ses_account
 from target_mailing.target import TargetMailing
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from target_mailing.registry import PROVIDERS
+from target_mailing.interface.registry import PROVIDERS
 from tests.fork_server import FORKS, ROOT
 
 FOLDER = Path(__file__).parent

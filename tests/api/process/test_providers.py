@@ -10,14 +10,14 @@ import pytest
 
 from mailing_api.errors import ConfigurationError
 from mailing_api.process.providers import installed
-from target_mailing.provider import Provider
+from target_mailing.interface.provider import Provider
 
 GROUP = "target_mailing.providers"
 OWN = ["mailjet", "postgrid", "ses"]
 
 PROVIDER = """
 from mailing_api.settings import Setting
-from target_mailing.provider import Provider
+from target_mailing.interface.provider import Provider
 
 PROVIDER = Provider(
     name="pigeon", title="Pigeon", settings=[Setting(name={setting!r}, title="Key", description="A key.")],
@@ -55,7 +55,7 @@ def test_a_provider_of_another_package_stands_beside_ours(install):
     [
         ("pigeon = pigeon_lost:PROVIDER", "cannot be loaded .*No module named 'pigeon_lost'.*uninstall"),
         ("pigeon = pigeon:ABSENT", "cannot be loaded .AttributeError"),
-        ("pigeon = pigeon:TEXT", "is not a target_mailing.provider.Provider"),
+        ("pigeon = pigeon:TEXT", "is not a target_mailing.interface.provider.Provider"),
         ("dove = pigeon:PROVIDER", "'dove' of package 'pigeon' is not a"),
     ],
 )
@@ -102,7 +102,8 @@ def test_p9_a_command_ends_with_one_line_where_a_package_is_broken(install):
 
 def test_only_the_provider_of_a_run_is_loaded_whole():
     code = (
-        "import sys; from target_mailing.target import TargetMailing; from target_mailing.registry import chosen\n"
+        "import sys; from target_mailing.target import TargetMailing\n"
+        "from target_mailing.interface.registry import chosen\n"
         "config = {'mailjet_api_key': 'k', 'mailjet_secret_key': 's', 'list': 'L'}\n"
         "chosen(config).account(config, user_agent='tests').close()\n"
         "print(*sorted(name for name in sys.modules if name.endswith(('.account', 'mailjet.client')) or name in {\n"

@@ -22,7 +22,7 @@ from target_mailing.contacts.row_address import ascii_address, clean_address, cl
 from target_mailing.contacts.stream_columns import StreamColumns
 from target_mailing.mailjet.properties import FIELDS, NAME
 from target_mailing.postgrid import contact as postgrid
-from target_mailing.settings import StreamSettings
+from target_mailing.settings.settings import StreamSettings
 from tests.api.test_addresses import HIDDEN
 
 TEXTS = [

@@ -11,7 +11,7 @@ from target_mailing.contacts.fields import Field, Fields, RowRejected
 from target_mailing.contacts.mapping import StreamMapping
 from target_mailing.contacts.row_address import clean_address
 from target_mailing.contacts.stream_columns import StreamColumns
-from target_mailing.settings import StreamSettings
+from target_mailing.settings.settings import StreamSettings
 
 
 def whole(value):

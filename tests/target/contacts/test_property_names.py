@@ -8,7 +8,7 @@ from mailing_api.errors import ConfigurationError
 from target_mailing.contacts.fields import Field, Fields
 from target_mailing.contacts.properties import PropertyNames, chosen_properties
 from target_mailing.contacts.stream_columns import StreamColumns
-from target_mailing.settings import StreamSettings
+from target_mailing.settings.settings import StreamSettings
 from tests.target.conftest import person, schema, state
 
 ID = {"id": {"type": "integer"}, "email": {"type": "string"}}

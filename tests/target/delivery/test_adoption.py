@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from target_mailing.delivery.adoption import changed, free_size, owners, sample
-from target_mailing.destination import Candidate
+from target_mailing.interface.destination import Candidate
 
 
 def job(name: str, count: int | None = 5, *, is_clean: bool = True) -> Candidate:

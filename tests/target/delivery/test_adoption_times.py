@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from target_mailing.delivery.jobs import is_near
-from target_mailing.destination import Work
+from target_mailing.interface.destination import Work
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 EARLIER = NOW - timedelta(days=2)

@@ -16,7 +16,7 @@ from target_mailing.delivery.removal_guard import RemovalGuard
 from target_mailing.delivery.removal_limit import RemovalLimit
 from target_mailing.journal.removals import JournalRemovals
 from target_mailing.postgrid.contact import ACTIONS
-from target_mailing.row import Row
+from target_mailing.rows.row import Row
 from tests.target.delivery.test_order import Place, Target
 
 

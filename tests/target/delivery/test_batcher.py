@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from target_mailing.contacts.contact import EncodedContact
 from target_mailing.delivery.batcher import Batcher
-from target_mailing.row import Row
+from target_mailing.rows.row import Row
 
 ROWS, BYTES, AGE = 4, 60, 10.0
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from target_mailing.command.cli import TargetCommand
-from target_mailing.lines import InputError
+from target_mailing.rows.lines import InputError
 from tests.searching import LENGTH, examples
 from tests.target.conftest import schema
 from tests.target.delivery.test_mutated_answers import _in_a_hurry, begun

@@ -13,8 +13,8 @@ import pytest
 from target_mailing.delivery import batch_sizes
 from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.mailjet.json_route import Submit
+from tests.target.command.test_command import until
 from tests.target.conftest import people, person, schema, state
-from tests.target.test_command import until
 
 SUBMIT = {"method": "POST", "path": "/v3/REST/contactslist/*/managemanycontacts"}
 LOOK = {"method": "GET", "path": "/v3/REST/batchjob"}

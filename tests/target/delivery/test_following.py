@@ -11,8 +11,8 @@ from mailing_api.errors import NotFound, ProviderFault, RateLimited
 from target_mailing.delivery.batch import Batch
 from target_mailing.delivery.following import Following
 from target_mailing.delivery.jobs import FollowJob
-from target_mailing.destination import Again, Finished, Work
-from target_mailing.settings import StreamSettings
+from target_mailing.interface.destination import Again, Finished, Work
+from target_mailing.settings.settings import StreamSettings
 
 
 class Follow(FollowJob):

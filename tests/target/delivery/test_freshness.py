@@ -8,7 +8,7 @@ import pytest
 
 from mailing_api.errors import RateLimited
 from target_mailing.delivery.freshness import later
-from target_mailing.destination import Work
+from target_mailing.interface.destination import Work
 
 
 @pytest.mark.parametrize(("seconds", "waited"), [(0.0, 0.0), (20.0, 20.0), (1e9, 3600.0), (math.inf, 3600.0)])

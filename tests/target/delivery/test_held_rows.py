@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from target_mailing.contacts.contact import EncodedContact
 from target_mailing.delivery import held_rows
 from target_mailing.delivery.held_rows import HeldRows
-from target_mailing.row import Row
-from target_mailing.spool import Spool
+from target_mailing.rows.row import Row
+from target_mailing.rows.spool import Spool
 
 
 def row(number: int, line: int) -> Row:

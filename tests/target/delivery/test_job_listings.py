@@ -9,8 +9,8 @@ from typing import Any
 from target_mailing.delivery.batch import Batch
 from target_mailing.delivery.following import Following
 from target_mailing.delivery.slots import Slots
-from target_mailing.destination import Again, Step
-from target_mailing.settings import StreamSettings
+from target_mailing.interface.destination import Again, Step
+from target_mailing.settings.settings import StreamSettings
 
 AT_A_TIME = 4
 

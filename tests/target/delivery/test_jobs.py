@@ -24,8 +24,8 @@ def batches_of_one(count):
 def test_p2_state_waits_for_the_first_of_four_jobs_that_finish_in_reverse_order(mailjet, monkeypatch):
     mailjet.sandbox.mailjet.plan_jobs([{"hold": True}] * 4)
     written: list[bytes] = []
-    monkeypatch.setattr("target_mailing.run._STATE_INTERVAL", 0.0)
-    monkeypatch.setattr("target_mailing.run.write_state", written.append)
+    monkeypatch.setattr("target_mailing.run.run._STATE_INTERVAL", 0.0)
+    monkeypatch.setattr("target_mailing.run.run.write_state", written.append)
     run = threading.Thread(target=lambda: mailjet.deliver(batches_of_one(4), batch_rows=1))
     run.start()
     sent = _wait_for(lambda: (found := mailjet.received()) and len(found) == 4 and found)
@@ -43,7 +43,7 @@ def test_p2_state_waits_for_the_first_of_four_jobs_that_finish_in_reverse_order(
 def test_p1_no_state_leaves_while_a_job_is_under_way(mailjet, monkeypatch):
     mailjet.sandbox.mailjet.plan_jobs([{"hold": True}])
     written: list[bytes] = []
-    monkeypatch.setattr("target_mailing.run.write_state", written.append)
+    monkeypatch.setattr("target_mailing.run.run.write_state", written.append)
     run = threading.Thread(target=lambda: mailjet.deliver([schema(), person(1), state(1)]))
     run.start()
     (job,) = _wait_for(mailjet.sandbox.mailjet.jobs)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_mailing.delivery.looks import JobsOfBatch, expected_polls
-from target_mailing.settings import StreamSettings
+from target_mailing.settings.settings import StreamSettings
 
 SETTINGS = StreamSettings.resolve({"list": 1, "poll_interval": 0.2, "poll_max_interval": 30}, None)
 

@@ -11,8 +11,8 @@ from contextlib import suppress
 import httpx
 import pytest
 
+from tests.target.command.test_command import Command, lines
 from tests.target.conftest import people, schema, state
-from tests.target.test_command import Command, lines
 from tests.totals import totals
 
 SUBMIT = "/v3/REST/contactslist/*/managemanycontacts"

@@ -24,9 +24,9 @@ from mailing_api.mailjet import client as mailjet_client
 from mailing_api.postgrid import settings as postgrid_settings
 from mailing_api.ses import client as ses_client
 from mailing_sandbox.server import Sandbox
-from target_mailing import run
 from target_mailing.command.cli import TargetCommand
 from target_mailing.delivery import jobs
+from target_mailing.run import run
 from target_mailing.ses import account as ses_account
 from target_mailing.ses import import_route as ses_import_route
 from tests.searching import LENGTH, examples

@@ -22,15 +22,15 @@ from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.delivery.packed_rows import PackedRows
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.delivery.result import BatchResult
-from target_mailing.destination import Destination, Finished, Refusal
+from target_mailing.interface.destination import Destination, Finished, Refusal
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.run_contacts import RunContacts
 from target_mailing.journal.stores import MemoryStore
 from target_mailing.mailjet.actions import ACTIONS as OLD_FIRST
-from target_mailing.outcome import Outcome
 from target_mailing.postgrid.contact import ACTIONS as NEW_FIRST
-from target_mailing.row import Row
-from target_mailing.settings import StreamSettings
+from target_mailing.rows.outcome import Outcome
+from target_mailing.rows.row import Row
+from target_mailing.settings.settings import StreamSettings
 from tests.searching import examples
 
 KEYS = st.integers(1, 4)

@@ -12,7 +12,7 @@ from mailing_api.errors import ConfigurationError
 from target_mailing.delivery.checkpoints import Ledger
 from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.delivery.reject_limit import reject_limit
-from target_mailing.outcome import Outcome
+from target_mailing.rows.outcome import Outcome
 
 
 def test_p4_superseded_rows_end_with_the_row_that_supersedes_them():

@@ -14,8 +14,8 @@ from target_mailing.contacts.contact import EncodedContact
 from target_mailing.delivery.packed_rows import PackedRows
 from target_mailing.delivery.sent_rows import SentRows
 from target_mailing.delivery.tickets import Tickets
-from target_mailing.row import Row, keep_on_disk
-from target_mailing.spool import Spool
+from target_mailing.rows.row import Row, keep_on_disk
+from target_mailing.rows.spool import Spool
 
 HASHES = st.integers(-(1 << 63), (1 << 63) - 1)
 ROWS = st.lists(

@@ -11,8 +11,8 @@ from target_mailing.delivery import packed_tickets
 from target_mailing.delivery.packed_rows import PackedRows
 from target_mailing.delivery.packed_tickets import PackedTickets
 from target_mailing.delivery.tickets import Tickets
-from target_mailing.row import Row, keep_on_disk
-from target_mailing.spool import Spool
+from target_mailing.rows.row import Row, keep_on_disk
+from target_mailing.rows.spool import Spool
 
 RESOURCES = st.integers(-(2**63), 2**63 - 1) | st.integers(-3, 3) | st.binary(min_size=16, max_size=16)
 ROW = Row(1, b"{}", "s", b"key", 1, "add", 0, EncodedContact("ada@example.com", "ada@example.com", b""))

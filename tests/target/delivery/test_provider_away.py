@@ -19,7 +19,7 @@ BACK = "The provider answers again, after "
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch):
     monkeypatch.setattr(http_client, "RetryPolicy", lambda: RetryPolicy(fault_base=0.001))
-    monkeypatch.setattr("target_mailing.progress._EVERY", 0.0)
+    monkeypatch.setattr("target_mailing.run.progress._EVERY", 0.0)
 
 
 def test_a_provider_that_is_away_for_a_while_is_told_once_and_so_is_its_return(mailjet):

@@ -10,9 +10,9 @@ import pytest
 
 from target_mailing.delivery.errors import TooManyRemovalsError
 from tests.fork_server import FORKS
+from tests.target.command.test_command import until
 from tests.target.conftest import people, schema, state
 from tests.target.delivery.test_max_removals import gone, moved, numbers_on
-from tests.target.test_command import until
 from tests.totals import ENVIRONMENT
 
 pytestmark = pytest.mark.slow

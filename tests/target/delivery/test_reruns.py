@@ -153,7 +153,7 @@ def test_too_many_requests_say_nothing_about_an_error_file(mailjet, monkeypatch)
 
 
 def test_p1_no_state_passes_rejects_whose_file_was_removed_meanwhile(mailjet, monkeypatch):
-    monkeypatch.setattr("target_mailing.run._STATE_INTERVAL", 0.0)
+    monkeypatch.setattr("target_mailing.run.run._STATE_INTERVAL", 0.0)
     held = mailjet.sandbox.faults.add(kind="hold", method="POST", path=SUBMIT, skip=1)
     mailjet.sandbox.mailjet.plan_jobs([{}, {"bad_rows": ["person2@example.com"]}])
     rows = [person(0), person(1, email="nobody"), state(1), person(2), state(2)]

@@ -12,8 +12,8 @@ from target_mailing.delivery.following import Following
 from target_mailing.delivery.packed_rows import PackedRows
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.input.intake import Intake
-from target_mailing.row import Row
-from target_mailing.spool import Kept, Spool
+from target_mailing.rows.row import Row
+from target_mailing.rows.spool import Kept, Spool
 from tests.target.conftest import person, schema, state
 
 

@@ -11,8 +11,8 @@ from target_mailing.delivery.batch import Batch
 from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.delivery.following import overdue
 from target_mailing.delivery.schedule import PollSchedule
-from target_mailing.destination import Refusal
-from target_mailing.settings import StreamSettings
+from target_mailing.interface.destination import Refusal
+from target_mailing.settings.settings import StreamSettings
 
 
 class Queue:

@@ -12,7 +12,7 @@ from target_mailing.delivery import stream_tallies
 from target_mailing.delivery.checkpoints import Ledger
 from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.delivery.stream_tallies import StreamTallies
-from target_mailing.outcome import Outcome
+from target_mailing.rows.outcome import Outcome
 
 #: The stream of each line; None for a line without a record.
 LINES = st.lists(st.sampled_from(["a", "b", "c", None]), max_size=60)

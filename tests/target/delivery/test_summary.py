@@ -12,7 +12,7 @@ from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.checkpoints import Ledger
 from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.delivery.summary import totals, totals_sentence
-from target_mailing.outcome import Outcome
+from target_mailing.rows.outcome import Outcome
 from tests.target.conftest import COLUMNS, LIST, people, person, reader, readers, schema, state
 from tests.target.delivery.test_reruns import deleted
 from tests.target.postgrid.conftest import household, households, postgrid  # noqa: F401 - a fixture

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from target_mailing.contacts.contact import EncodedContact
-from target_mailing.row import Row
+from target_mailing.rows.row import Row
 from tests.target.conftest import person, schema, state
 
 WHO = "ada@example.com"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from target_mailing.contacts.contact import EncodedContact
 from target_mailing.delivery.tickets import Tickets
-from target_mailing.row import Extras, Resource, Row
+from target_mailing.rows.row import Extras, Resource, Row
 
 RESOURCES = st.lists(st.sampled_from([1, 2, 3, 4, b"a", b"b", b"c"]), min_size=1, max_size=4, unique=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from target_mailing.delivery.reject_limit import RejectLimit
-from target_mailing.run import TooManyRejectsError
+from target_mailing.run.run import TooManyRejectsError
 from tests.target.conftest import people, person, schema, state
 
 BAD = {"email": "nobody"}

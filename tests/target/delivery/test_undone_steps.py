@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from target_mailing.delivery.calls import Calls
-from target_mailing.destination import Done, Progress, Step, Work
+from target_mailing.interface.destination import Done, Progress, Step, Work
 
 
 class Noted(Step):

@@ -18,9 +18,9 @@ from target_mailing.delivery.usual_rows import UsualRows
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.stores import MemoryStore
 from target_mailing.mailjet.actions import ACTIONS as OLD_FIRST
-from target_mailing.outcome import Outcome
 from target_mailing.postgrid.contact import ACTIONS as NEW_FIRST
-from target_mailing.settings import StreamSettings
+from target_mailing.rows.outcome import Outcome
+from target_mailing.settings.settings import StreamSettings
 from tests.searching import examples
 from tests.target.delivery.test_order import Place, Target
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from target_mailing.delivery.batch import Batch
 from target_mailing.delivery.result import BatchResult
-from target_mailing.destination import Finished, Refusal
+from target_mailing.interface.destination import Finished, Refusal
 from tests.target.delivery.test_order import NEW_FIRST, OLD_FIRST, ROWS, Place, Target
 
 

@@ -15,17 +15,17 @@ from mailing_api.errors import ConfigurationError, MailingError
 from mailing_api.process.asking import is_confirmed
 from mailing_api.storage.temporary_folders import make_owned
 from mailing_sandbox.server import Sandbox
+from target_mailing.interface.registry import PROVIDERS
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.list_locks import ListLocks, locks_folder
 from target_mailing.journal.stores import FileStore, MemoryStore
-from target_mailing.registry import PROVIDERS
+from tests.target.command.test_command import Command, lines, until
+from tests.target.command.typed import at_a_terminal
 from tests.target.conftest import people, person, schema, state
 from tests.target.erase.erasing import asked_to_erase, erase, on_disk
 from tests.target.explain.answers import answer
 from tests.target.explain.test_explain import WORLDS
 from tests.target.plan.worlds import address, world
-from tests.target.test_command import Command, lines, until
-from tests.target.typed import at_a_terminal
 
 
 @pytest.fixture(scope="module")

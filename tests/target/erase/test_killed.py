@@ -14,9 +14,9 @@ from contextlib import closing
 import pytest
 import sqlalchemy as sa
 
+from tests.target.command.test_command import Command
 from tests.target.conftest import people, person, schema, state
 from tests.target.erase.erasing import asked_to_erase, erase, on_disk
-from tests.target.test_command import Command
 
 pytestmark = pytest.mark.slow
 

@@ -12,8 +12,8 @@ from mailing_api.errors import ConfigurationError
 from mailing_api.process.asking import TERMINAL
 from target_mailing.input.row_key import RowKey
 from target_mailing.person.asked import Asked, ask
+from tests.target.command.typed import at_a_terminal
 from tests.target.conftest import person, schema, state
-from tests.target.typed import at_a_terminal
 
 PARTS = st.text(st.characters(exclude_categories=("Cs",)), min_size=1).filter(str.strip) | st.integers()
 

@@ -11,11 +11,11 @@ from urllib.parse import quote
 import pytest
 
 from mailing_sandbox.server import Sandbox
+from tests.target.command.test_command import Command, lines, until
 from tests.target.conftest import people, person, schema, state
 from tests.target.explain.answers import explained
 from tests.target.explain.test_explain import WORLDS
 from tests.target.plan.worlds import world
-from tests.target.test_command import Command, lines, until
 
 #: Part of every address and key of the rows.
 CANARY = "canary"

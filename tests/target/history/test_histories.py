@@ -14,13 +14,13 @@ from mailing_sandbox.server import Sandbox
 from target_mailing.history import history as history_module
 from target_mailing.history.file import HistoryFile
 from target_mailing.history.history import RunHistory
-from target_mailing.outcome import Outcome
+from target_mailing.rows.outcome import Outcome
 from target_mailing.run_identity import AboutRun
 from tests.history import files_of, read_history
+from tests.target.command.test_command import Command
 from tests.target.conftest import COLUMNS, people, person, schema, state
 from tests.target.plan.test_plans import WORLDS
 from tests.target.plan.worlds import RUNS, address, take, world
-from tests.target.test_command import Command
 
 
 def history_of(mailjet, messages, **config):

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 from target_mailing.contacts.contact import EncodedContact
 from target_mailing.input.collector import Collector
-from target_mailing.lines import Lines
-from target_mailing.outcome import Outcome
-from target_mailing.row import Row
+from target_mailing.rows.lines import Lines
+from target_mailing.rows.outcome import Outcome
+from target_mailing.rows.row import Row
 
 
 class Offered:

@@ -11,18 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target_mailing.channel import BY_EMAIL
 from target_mailing.contacts.fields import Field, Fields
 from target_mailing.contacts.row_address import require_valid
 from target_mailing.delivery.checkpoints import Ledger
 from target_mailing.delivery.stream_tallies import StreamTallies
-from target_mailing.destination import Destination
 from target_mailing.input.intake import Intake
+from target_mailing.interface.channel import BY_EMAIL
+from target_mailing.interface.destination import Destination
 from target_mailing.journal.hashes import Hashes
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.stores import MemoryStore
-from target_mailing.lines import InputError, Lines
 from target_mailing.mailjet.actions import ACTIONS, ADDING
+from target_mailing.rows.lines import InputError, Lines
 from target_mailing.run_events import History
 
 TEXT = Field(str)

@@ -15,7 +15,7 @@ from target_mailing.delivery.errors import TooManyRemovalsError
 from target_mailing.journal import tables
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.stores import FileStore
-from target_mailing.row import Row
+from target_mailing.rows.row import Row
 from tests.target.conftest import COLUMNS, people, person, schema, state
 from tests.target.past_runs import told as past_runs
 

@@ -13,9 +13,9 @@ import pytest
 from target_mailing.input.key_form import key_form
 from target_mailing.input.listed_members import ListedMembers
 from target_mailing.input.reader import LineReader
+from target_mailing.interface.list_members import Member
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.stores import MemoryStore
-from target_mailing.list_members import Member
 
 
 class Lines(io.RawIOBase):

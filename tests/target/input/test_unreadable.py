@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_mailing import unreadable
 from target_mailing.input.reader import LineReader
-from target_mailing.lines import InputError, Lines
+from target_mailing.rows import unreadable
+from target_mailing.rows.lines import InputError, Lines
+from target_mailing.rows.unreadable import decode, defect, is_deep, recovered
 from target_mailing.target import TargetMailing
-from target_mailing.unreadable import decode, defect, is_deep, recovered
 from tests.faults.pairs import crossed
 from tests.growth import grows_with_length
 from tests.target.conftest import COLUMNS, person, schema, state
@@ -300,7 +300,7 @@ def large(marks):
 @pytest.mark.parametrize("value", large(500).values(), ids=large(500))
 def test_p9_a_row_of_many_brackets_is_a_reject_without_its_content_and_looked_into_once(monkeypatch, value):
     looked: list[int] = []
-    monkeypatch.setattr("target_mailing.lines.recovered", lambda line: looked.append(len(line)) or recovered(line))
+    monkeypatch.setattr("target_mailing.rows.lines.recovered", lambda line: looked.append(len(line)) or recovered(line))
     monkeypatch.setattr(unreadable, "_MOST_MARKS", 500)
     behind = b'{"type":"RECORD","record":{"email":"x@y.test","b":' + value + b'},"stream":"a"}\n'
     before = b'{"time_extracted":"2026-01-01",' + record(value)[1:]

@@ -15,7 +15,7 @@ from target_mailing.journal import absent as absent_module
 from target_mailing.journal import tables
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.stores import FileStore, MemoryStore
-from target_mailing.row import Extras, Row
+from target_mailing.rows.row import Extras, Row
 
 LIST = "mailjet:list:1"
 PEOPLE = st.frozensets(st.integers(0, 6))

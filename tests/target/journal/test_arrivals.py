@@ -23,7 +23,7 @@ from target_mailing.journal.replaced import Replaced
 from target_mailing.journal.runs import Index
 from target_mailing.journal.statements import Driver
 from target_mailing.journal.stores import FileStore
-from target_mailing.row import Row
+from target_mailing.rows.row import Row
 from tests.memory import memory
 from tests.searching import machine
 

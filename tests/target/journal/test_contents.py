@@ -14,7 +14,7 @@ from target_mailing.journal.journal import Journal
 from target_mailing.journal.removals import JournalRemovals
 from target_mailing.journal.stores import MemoryStore, PostgresStore
 from target_mailing.journal.streams import UNKNOWN
-from target_mailing.row import Row
+from target_mailing.rows.row import Row
 
 HERE, THERE = 7_000_000_000_000_000_001, -5
 

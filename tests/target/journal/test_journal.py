@@ -17,7 +17,7 @@ from target_mailing.contacts.contact import EncodedContact
 from target_mailing.journal.journal import Journal, JournalError, Reject
 from target_mailing.journal.known import confirmed_within
 from target_mailing.journal.stores import FileStore, MemoryStore, PostgresStore
-from target_mailing.row import Row
+from target_mailing.rows.row import Row
 from tests.fork_server import FORKS
 
 

@@ -17,7 +17,7 @@ from target_mailing.contacts.contact import EncodedContact
 from target_mailing.journal.journal import Journal, JournalError
 from target_mailing.journal.stores import PostgresStore
 from target_mailing.places import journal_store
-from target_mailing.row import Row
+from target_mailing.rows.row import Row
 from tests.target.conftest import person, schema, state
 
 SECRET = "hunter2canary"

@@ -33,8 +33,8 @@ from target_mailing.journal import runs
 from target_mailing.journal.journal import Journal, JournalError
 from target_mailing.journal.meta import JournalMeta
 from target_mailing.journal.stores import FileStore, PostgresStore
-from target_mailing.outcome import Outcome
-from target_mailing.row import Row
+from target_mailing.rows.outcome import Outcome
+from target_mailing.rows.row import Row
 from target_mailing.ses import account as ses_account
 from target_mailing.ses import import_route as ses_import_route
 from tests.target.conftest import Mailjet

@@ -15,7 +15,7 @@ from target_mailing.journal import runs, tables
 from target_mailing.journal.keys import Keys
 from target_mailing.journal.replaced import Replaced
 from target_mailing.journal.statements import Driver
-from target_mailing.row import Row
+from target_mailing.rows.row import Row
 from tests.searching import machine
 
 KEYS = st.sampled_from([b"%016d" % number for number in range(3)])

@@ -9,8 +9,8 @@ import pytest
 
 from mailing_api.storage.locks import lock_file
 from mailing_sandbox.server import Sandbox
-from target_mailing.registry import chosen
-from target_mailing.router import Router
+from target_mailing.delivery.router import Router
+from target_mailing.interface.registry import chosen
 from tests.target.conftest import LIST, Mailjet, people, schema, state
 from tests.target.postgrid.conftest import household, households
 

@@ -13,8 +13,8 @@ from threading import Barrier
 import pytest
 
 from tests.fork_server import FORKS
+from tests.target.command.test_command import until
 from tests.target.conftest import people, schema, state
-from tests.target.test_command import until
 from tests.totals import ENVIRONMENT
 
 pytestmark = pytest.mark.slow

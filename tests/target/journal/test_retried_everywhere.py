@@ -13,12 +13,12 @@ from hypothesis import given
 
 from mailing_sandbox.server import Sandbox
 from tests.searching import machine
+from tests.target.command.test_command import Command, until
 from tests.target.conftest import people, person, schema, state
 from tests.target.machines import keys_of_one_person
 from tests.target.plan.test_canaries import CANARY
 from tests.target.plan.test_plans import WORLDS, certain, numbers
 from tests.target.plan.worlds import RUNS, address, take, world
-from tests.target.test_command import Command, until
 from tests.totals import totals
 
 pytestmark = pytest.mark.slow

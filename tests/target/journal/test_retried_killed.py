@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from mailing_sandbox.server import Sandbox
 from tests.history import files_of
 from tests.searching import machine
+from tests.target.command.test_command import until
 from tests.target.conftest import schema, state
 from tests.target.journal.test_retried_sequences import PLACES, ROWS, World
 from tests.target.killing import killed_at
 from tests.target.machines import keys_of_one_person
-from tests.target.test_command import until
 
 #: The commit of the journal at which a run is killed, and whether that is made.
 KILLS = st.tuples(st.integers(4, 24), st.booleans())

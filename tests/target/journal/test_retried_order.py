@@ -14,12 +14,12 @@ from target_mailing.contacts.contact import EncodedContact
 from target_mailing.journal import ended_rows, payload
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.stores import FileStore
-from target_mailing.row import Row
+from target_mailing.rows.row import Row
+from tests.target.command.test_command import until
 from tests.target.conftest import COLUMNS, person, schema, state
 from tests.target.input.test_mirror import rows, table
 from tests.target.journal.test_retried_rejects import GONE, cities, open_rejects
 from tests.target.killing import killed_once_begun, killed_once_submitted
-from tests.target.test_command import until
 
 X, Y = "person1@example.com", "moved@example.com"
 MENDED = {"properties": ["city"]}

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from mailing_sandbox.server import Sandbox
 from tests.searching import machine
+from tests.target.command.test_command import until
 from tests.target.conftest import state
 from tests.target.journal.test_retried_everywhere import opened
 from tests.target.killing import killed_at
 from tests.target.machines import keys_of_one_person
 from tests.target.plan.worlds import World, take, world
-from tests.target.test_command import until
 
 WORLDS = (
     "mailjet-json", "mailjet-csv", "mailjet-contact", "ses-import", "ses-direct", "suppressions-import",

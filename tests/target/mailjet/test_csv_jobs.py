@@ -9,8 +9,8 @@ import pytest
 
 from target_mailing.delivery.errors import DeliveryFailed
 from tests.faults.pairs import crossed
+from tests.target.command.test_command import Command, lines, until
 from tests.target.conftest import files, imports, person, reader, readers, schema, state
-from tests.target.test_command import Command, lines, until
 
 #: Each waits for jobs of a sandbox of its own.
 pytestmark = pytest.mark.slow
@@ -157,7 +157,7 @@ def test_uploads_cut_off_while_nothing_else_is_answered_either_fail_the_run(by_c
 def test_p1_state_waits_for_the_import_to_finish(by_csv, monkeypatch):
     by_csv.sandbox.mailjet.plan_jobs([{"hold": True}])
     written: list[bytes] = []
-    monkeypatch.setattr("target_mailing.run.write_state", written.append)
+    monkeypatch.setattr("target_mailing.run.run.write_state", written.append)
     run = threading.Thread(target=lambda: by_csv.deliver([schema(), reader(1), state(1)]))
     run.start()
     (job,) = until(lambda: imports(by_csv))

@@ -8,7 +8,7 @@ import pytest
 
 from mailing_api.errors import UnreadableAnswer
 from mailing_api.mailjet.client import MailjetClient
-from target_mailing.list_members import Member
+from target_mailing.interface.list_members import Member
 from target_mailing.mailjet.members import members_of
 
 

@@ -23,18 +23,18 @@ from target_mailing.journal import past_runs
 from target_mailing.journal.journal import Journal, JournalError
 from target_mailing.journal.past_runs import PastJob, PastRun, PastRuns, RunTotals, jobs_of, run_ids, runs_of
 from target_mailing.journal.stores import FileStore
-from target_mailing.outcome import Outcome
 from target_mailing.past_runs import recorder
 from target_mailing.past_runs.words import list_lines, run_lines
+from target_mailing.rows.outcome import Outcome
 from target_mailing.run_events import History, Job
 from target_mailing.run_identity import AboutRun
 from tests.history import files_of, read_history
+from tests.target.command.test_command import Command, lines, until
 from tests.target.conftest import people, person, schema, state
 from tests.target.journals.cases import FOLDER
 from tests.target.past_runs.told import told
 from tests.target.plan.test_plans import WORLDS
 from tests.target.plan.worlds import world
-from tests.target.test_command import Command, lines, until
 
 RUN_ID = r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{8}"
 

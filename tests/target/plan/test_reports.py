@@ -11,7 +11,7 @@ import pytest
 
 from mailing_api.errors import ConfigurationError
 from target_mailing.foresight.foresight import masked
-from target_mailing.outcome import Outcome
+from target_mailing.rows.outcome import Outcome
 from tests.target.conftest import LIST, people, person, schema, state
 from tests.target.postgrid.conftest import household, households, postgrid  # noqa: F401 - a fixture
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from target_mailing.outcome import Outcome
+from target_mailing.rows.outcome import Outcome
 from tests.target.journal.test_journals_of_before import (
     _little_patience,
     _signatures_of_before,

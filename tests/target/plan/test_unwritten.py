@@ -24,10 +24,10 @@ from mailing_api.storage import postgres
 from mailing_sandbox.server import Sandbox
 from target_mailing.journal.copied import CopiedStore
 from target_mailing.journal.stores import PostgresStore
+from tests.target.command.test_command import Command, lines, until
 from tests.target.conftest import LIST, people, person, schema, state
 from tests.target.plan.test_plans import WORLDS, numbers
 from tests.target.plan.worlds import reads, world
-from tests.target.test_command import Command, lines, until
 
 MESSAGES = [schema(), *people(range(3)), state(1)]
 

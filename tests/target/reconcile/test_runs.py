@@ -12,12 +12,12 @@ import pytest
 
 from mailing_api.errors import ConfigurationError
 from mailing_sandbox.server import Sandbox
-from target_mailing.lines import InputError
 from target_mailing.reconcile.tolerance import TooManyDifferencesError, tolerance
+from target_mailing.rows.lines import InputError
+from tests.target.command.test_command import Command, lines
 from tests.target.conftest import COLUMNS, LIST, people, person, schema, state
 from tests.target.plan.worlds import DELETED, world
 from tests.target.reconcile.cases import CASES, OF_MAILJET, email, found, messages, put
-from tests.target.test_command import Command, lines
 
 MESSAGES = [schema(), *people(range(10)), state(1)]
 CANARY = "canary"

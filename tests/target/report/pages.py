@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 
 from mailing_api.http.traffic import TrafficTotals
-from target_mailing.progress import Standing
 from target_mailing.report.codes import CODES
 from target_mailing.report.contents import Contents, Head, Link, Reason, Rows, Segment
 from target_mailing.report.job_log import JobLog
 from target_mailing.report.series import Series
 from target_mailing.report.shown_settings import shown_settings
+from target_mailing.run.progress import Standing
 from target_mailing.run_events import Job
 
 __all__ = ["PAGES"]

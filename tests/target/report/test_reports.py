@@ -19,8 +19,8 @@ from target_mailing.report.codes import CODES
 from target_mailing.target import TargetMailing
 from tests.history import files_of, read_history
 from tests.reports import check_report, read_page
+from tests.target.command.test_command import Command, lines
 from tests.target.conftest import LIST, people, person, schema, state
-from tests.target.test_command import Command, lines
 
 ROOT = Path(__file__).parents[3]
 ROWS = [schema(), schema("others"), *people(range(30)), person(31, email="nobody"), person(3, name="Again")]

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_mailing.progress import Standing
 from target_mailing.report.charts import jobs_under_way, lines, timeline
 from target_mailing.report.job_log import JobLog
 from target_mailing.report.markdown import escaped
 from target_mailing.report.scale import shares, steps, time_ticks
 from target_mailing.report.series import Point, Series
+from target_mailing.run.progress import Standing
 from target_mailing.run_events import Job
 
 

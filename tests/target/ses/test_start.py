@@ -9,7 +9,7 @@ import pytest
 
 from mailing_api.errors import MailingError
 from target_mailing.ses.account import connect
-from target_mailing.settings import StreamSettings
+from target_mailing.settings.settings import StreamSettings
 from target_mailing.target import TargetMailing
 from tests.target.conftest import person, schema, state
 from tests.target.ses.conftest import BUCKET, LIST, REGION, demand_encryption, retain_objects

@@ -10,8 +10,8 @@ from examplemail.destination import Audience
 from examplemail.target_provider import DUPLICATES
 from mailing_api.errors import ConfigurationError
 from mailing_api.settings import lookup
-from target_mailing.provider import Account
-from target_mailing.settings import StreamSettings
+from target_mailing.interface.provider import Account
+from target_mailing.settings.settings import StreamSettings
 
 __all__ = ["ExampleMailAccount", "connect"]
 

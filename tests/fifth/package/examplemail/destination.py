@@ -13,7 +13,7 @@ from target_mailing.contacts import values
 from target_mailing.contacts.contact import EncodedContact, MappedContact
 from target_mailing.contacts.fields import AnyName, Field, Fields
 from target_mailing.contacts.row_address import require_valid
-from target_mailing.destination import Destination, Step
+from target_mailing.interface.destination import Destination, Step
 
 __all__ = ["Audience"]
 

@@ -21,7 +21,7 @@ from target_mailing.contacts.consent import Actions
 from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.jobs import FollowJob, is_near
 from target_mailing.delivery.one_by_one import take_each
-from target_mailing.destination import Candidate, Done, Finished, Progress, Refusal, Step, Work
+from target_mailing.interface.destination import Candidate, Done, Finished, Progress, Refusal, Step, Work
 
 __all__ = ["ACTIONS", "End", "Follow", "LookUp", "ReadResults", "Submit"]
 

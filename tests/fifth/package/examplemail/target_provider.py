@@ -6,8 +6,8 @@ from typing import Final
 
 from examplemail.settings import API_TOKEN, SETTINGS
 from mailing_api.settings import Setting
-from target_mailing.contact_streams import ContactStream
-from target_mailing.provider import Provider
+from target_mailing.interface.contact_streams import ContactStream
+from target_mailing.interface.provider import Provider
 
 __all__ = ["CONTACT_STREAMS", "DUPLICATES", "PROVIDER"]
 

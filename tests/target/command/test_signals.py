@@ -17,8 +17,8 @@ import psycopg
 import pytest
 
 from tests.fork_server import ROOT
+from tests.target.command.test_command import Command, lines, until
 from tests.target.conftest import people, person, schema, state
-from tests.target.test_command import Command, lines, until
 
 #: Each starts the command as a process.
 pytestmark = pytest.mark.slow

@@ -14,7 +14,7 @@ from target_mailing.contacts.fields import Fields
 from target_mailing.contacts.mapping import StreamMapping
 from target_mailing.contacts.stream_columns import StreamColumns
 from target_mailing.ses.contact import ANY_ATTRIBUTE
-from target_mailing.settings import StreamSettings
+from target_mailing.settings.settings import StreamSettings
 from target_mailing.target import TargetMailing
 from tests.target.conftest import LIST, people, schema, state
 

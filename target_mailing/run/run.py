@@ -23,6 +23,7 @@ from target_mailing.delivery.queues import Queues
 from target_mailing.delivery.reject_limit import RejectLimit
 from target_mailing.delivery.removal_guard import RemovalGuard
 from target_mailing.delivery.removal_limit import RemovalLimit
+from target_mailing.delivery.router import Router
 from target_mailing.foresight.foresight import Foresight
 from target_mailing.input.intake import Intake
 from target_mailing.input.mirror import Mirror, has_mirror
@@ -31,12 +32,11 @@ from target_mailing.input.retried_lines import Reader, RetriedLines
 from target_mailing.journal.journal import Journal, JournalError
 from target_mailing.journal.rejects_file import Rejects, write_pending
 from target_mailing.journal.retried import Retried
-from target_mailing.lines import InputError, Lines
-from target_mailing.outcome import Outcome
-from target_mailing.progress import Progress, Standing
-from target_mailing.router import Router
+from target_mailing.rows.lines import InputError, Lines
+from target_mailing.rows.outcome import Outcome
+from target_mailing.run.progress import Progress, Standing
+from target_mailing.run.state_output import StdoutClosedError, write_state
 from target_mailing.run_events import History
-from target_mailing.state_output import StdoutClosedError, write_state
 
 __all__ = ["Run", "Terminated", "TooManyRejectsError"]
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target_mailing import spool as module
 from target_mailing.contacts.contact import EncodedContact
 from target_mailing.delivery.sent_rows import SentRows
-from target_mailing.row import Extras, Plan, Row, emails_of, keep_on_disk
-from target_mailing.spool import Spool, SpoolError
+from target_mailing.rows import spool as module
+from target_mailing.rows.row import Extras, Plan, Row, emails_of, keep_on_disk
+from target_mailing.rows.spool import Spool, SpoolError
 
 CONTACTS = st.builds(
     EncodedContact, st.text(max_size=5), st.text(max_size=5), st.binary(max_size=20), st.tuples() | st.tuples(st.text())

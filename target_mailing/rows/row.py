@@ -11,10 +11,10 @@ from typing import Final
 import msgspec
 
 from target_mailing.contacts.contact import EncodedContact
-from target_mailing.destination import Refusal
-from target_mailing.lines import record_in
-from target_mailing.outcome import Outcome
-from target_mailing.spool import Kept, Spool
+from target_mailing.interface.destination import Refusal
+from target_mailing.rows.lines import record_in
+from target_mailing.rows.outcome import Outcome
+from target_mailing.rows.spool import Kept, Spool
 
 __all__ = ["Extras", "Plan", "Resource", "Row", "by_place", "emails_of", "have_extras", "keep_on_disk", "size_of"]
 

@@ -8,8 +8,8 @@ import subprocess
 import sys
 from collections.abc import Iterable
 
+from tests.target.command.test_command import Command
 from tests.target.conftest import Mailjet
-from tests.target.test_command import Command
 
 __all__ = ["at_a_terminal"]
 

@@ -15,8 +15,8 @@ from subprocess import PIPE
 import pytest
 
 from tests.fork_server import FORKS
+from tests.target.command.test_command import Command, lines, until
 from tests.target.conftest import person, schema, state
-from tests.target.test_command import Command, lines, until
 
 #: Each starts the command as a process.
 pytestmark = pytest.mark.slow

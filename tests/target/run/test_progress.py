@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from target_mailing.delivery.engine import Delivery
-from target_mailing.progress import Progress, Standing, sentence_of
+from target_mailing.run.progress import Progress, Standing, sentence_of
 from tests.target.conftest import people, schema, state
 
 BEGIN = Standing(read=1200, delivered=500, ended=700, sent=300, jobs=2, is_whole=False)
@@ -74,7 +74,7 @@ def test_a_line_comes_every_thirty_seconds_and_tells_the_time_to_go_at_the_lates
 
 
 def test_a_run_tells_what_it_has_read_sent_and_delivered(mailjet, monkeypatch):
-    monkeypatch.setattr("target_mailing.progress._EVERY", 0.0)
+    monkeypatch.setattr("target_mailing.run.progress._EVERY", 0.0)
     result = mailjet.deliver([schema(), *people(range(20)), state(1)], batch_rows=10)
     lines = [line for line in result.log.splitlines() if line.startswith("After ")]
     assert any("20 rows read, 20 delivered, 0 ended otherwise, 0 waiting" in line for line in lines)

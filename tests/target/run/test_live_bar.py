@@ -12,11 +12,11 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
-from target_mailing.progress import Progress, texts_of
+from target_mailing.run.progress import Progress, texts_of
 from tests.fork_server import FORKS
+from tests.target.command.test_command import Command, lines
 from tests.target.conftest import people, schema, state
-from tests.target.test_command import Command, lines
-from tests.target.test_progress import BEGIN, Clock
+from tests.target.run.test_progress import BEGIN, Clock
 from tests.terminal import Terminal
 
 WHOLE = msgspec.structs.replace(BEGIN, read=12_000, delivered=8_000, ended=8_150, sent=3_800, jobs=4, is_whole=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from target_mailing.destination import Destination
-from target_mailing.row import Row
-from target_mailing.settings import StreamSettings
+from target_mailing.interface.destination import Destination
+from target_mailing.rows.row import Row
+from target_mailing.settings.settings import StreamSettings
 
 __all__ = ["OpensQueues", "RowQueue"]
 

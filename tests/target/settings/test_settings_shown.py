@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from target_mailing.run import TooManyRejectsError
+from target_mailing.run.run import TooManyRejectsError
 from tests.target.conftest import people, person, schema, state
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from mailing_api.errors import ConfigurationError
-from target_mailing.settings import is_entry_of
+from target_mailing.settings.settings import is_entry_of
 
 __all__ = ["StreamOverrides"]
 

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from target_mailing.settings import StreamSettings
+from target_mailing.settings.settings import StreamSettings
 from target_mailing.target import TargetMailing
 from tests.hostile import COMPLETE, check, light, provider_of, settings_of
 

@@ -14,8 +14,8 @@ from singer_sdk.metrics import Point
 
 from mailing_api.process.table import Section, show, table
 from target_mailing.delivery.tally import Tally
-from target_mailing.outcome import Outcome
-from target_mailing.run_report import rows_of
+from target_mailing.rows.outcome import Outcome
+from target_mailing.run.run_report import rows_of
 from tests.target.conftest import people, person, schema, state
 
 OTHERS = [person(number, stream="others") for number in range(40, 50)]
@@ -201,7 +201,7 @@ def test_a_plan_has_its_own_table_alone(mailjet):
 
 def test_p7_nobody_is_in_table_fields_metrics_and_progress(mailjet, monkeypatch, capfd, caplog):
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr("target_mailing.progress._EVERY", 0.0)
+    monkeypatch.setattr("target_mailing.run.progress._EVERY", 0.0)
     shown = io.StringIO()
     shown.isatty = lambda: True
     monkeypatch.setattr("mailing_api.process.table.sys", SimpleNamespace(stderr=shown))

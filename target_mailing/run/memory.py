@@ -12,7 +12,6 @@ from typing import Any
 from mailing_api.counted import counted
 from mailing_api.settings import duration, positive
 from mailing_api.storage.folders import delete_old
-from target_mailing.declared_settings import value_of
 from target_mailing.foresight.foresight import Foresight
 from target_mailing.foresight.rejects import UnwrittenRejects
 from target_mailing.journal.copied import CopiedStore
@@ -21,6 +20,7 @@ from target_mailing.journal.open_rejects import KEPT
 from target_mailing.journal.rejects_file import NAMES, Rejects, RejectsFile
 from target_mailing.journal.stores import FileStore, MemoryStore, PostgresStore, Store
 from target_mailing.places import journal_hash_key, refuse_missing_journal
+from target_mailing.settings.declared_settings import value_of
 
 __all__ = ["open_memory"]
 

@@ -14,12 +14,12 @@ from singer_sdk.metrics import Metric, Status, Tag
 from mailing_api.counted import counted, lasting
 from mailing_api.process.run_metrics import log_count, log_time, log_traffic
 from mailing_api.process.table import Section, show, table, traffic_fields, traffic_rows
+from target_mailing.delivery.router import Router
 from target_mailing.delivery.summary import absent_in_words, effect_in_words, totals, totals_sentence
 from target_mailing.delivery.tally import Tally
 from target_mailing.journal.rejects_file import Rejects
-from target_mailing.outcome import Outcome
-from target_mailing.router import Router
-from target_mailing.run import Run
+from target_mailing.rows.outcome import Outcome
+from target_mailing.run.run import Run
 
 __all__ = ["Part", "RunReport", "besides", "events_of", "lists_at", "opened_of", "parts_of", "rows_of", "run_totals"]
 

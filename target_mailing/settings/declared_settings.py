@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from mailing_api.rate_budget import RATE_BUDGET
 from mailing_api.settings import ALLOW_HTTP, PROGRESS, Setting, lookup
-from target_mailing.mode_settings import MODE_SETTINGS
+from target_mailing.settings.mode_settings import MODE_SETTINGS
 
 __all__ = ["BATCH_DEFAULTS", "BY_NAME", "NO_JOURNAL", "TARGET_SETTINGS", "value_of"]
 

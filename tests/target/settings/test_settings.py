@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from mailing_api.errors import ConfigurationError
+from target_mailing.delivery.router import Router
+from target_mailing.interface.registry import PROVIDERS, SETTINGS, chosen
 from target_mailing.journal.stores import JournalError, MemoryStore
 from target_mailing.places import journal_store
-from target_mailing.registry import PROVIDERS, SETTINGS, chosen
-from target_mailing.router import Router
-from target_mailing.settings import StreamSettings
+from target_mailing.settings.settings import StreamSettings
 from target_mailing.target import TargetMailing
 
 

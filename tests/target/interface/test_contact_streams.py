@@ -7,12 +7,12 @@ import sys
 import pytest
 
 from mailing_api.errors import ConfigurationError
-from target_mailing.channel import BY_EMAIL, BY_POST
-from target_mailing.contact_streams import contact_streams
-from target_mailing.settings import StreamSettings
+from target_mailing.interface.channel import BY_EMAIL, BY_POST
+from target_mailing.interface.contact_streams import contact_streams
+from target_mailing.settings.settings import StreamSettings
 
 PEOPLE = """
-from target_mailing.contact_streams import ContactStream
+from target_mailing.interface.contact_streams import ContactStream
 
 STREAMS = [ContactStream(name={!r}, columns={!r}, contacts="birds")]
 """

@@ -13,12 +13,12 @@ from mailing_api.http.read_only import ReadOnly
 from mailing_api.http.traffic import Traffic
 from mailing_api.rate_budget import rate_budget
 from mailing_api.settings import duration, positive
-from target_mailing.declared_settings import value_of
-from target_mailing.destination import Destination
+from target_mailing.interface.destination import Destination
+from target_mailing.interface.provider import Provider
 from target_mailing.journal.list_locks import ListLocks
-from target_mailing.provider import Provider
-from target_mailing.row_queue import OpensQueues, RowQueue
-from target_mailing.settings import StreamSettings
+from target_mailing.rows.row_queue import OpensQueues, RowQueue
+from target_mailing.settings.declared_settings import value_of
+from target_mailing.settings.settings import StreamSettings
 
 __all__ = ["Router"]
 

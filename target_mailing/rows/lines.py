@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from singer_sdk.exceptions import RecordsWithoutSchemaException
 
-from target_mailing.unreadable import Recovered, is_deep, recovered
+from target_mailing.rows.unreadable import Recovered, is_deep, recovered
 
 __all__ = ["REJECT_COLUMNS", "InputError", "Line", "Lines", "RecordBeforeSchemaError", "record_in"]
 

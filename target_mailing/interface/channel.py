@@ -8,9 +8,9 @@ from typing import Any, Final
 import msgspec
 
 from mailing_api.errors import ConfigurationError
-from target_mailing.contact_streams import contact_streams
 from target_mailing.contacts.consent_columns import address_meant
-from target_mailing.settings import StreamSettings
+from target_mailing.interface.contact_streams import contact_streams
+from target_mailing.settings.settings import StreamSettings
 
 __all__ = ["BY_EMAIL", "BY_POST", "Channel"]
 

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from mailing_api.errors import ConfigurationError
 from mailing_api.process.providers import installed
 from mailing_api.settings import Setting, lookup
-from target_mailing.declared_settings import BATCH_DEFAULTS, TARGET_SETTINGS
-from target_mailing.provider import Provider
+from target_mailing.interface.provider import Provider
+from target_mailing.settings.declared_settings import BATCH_DEFAULTS, TARGET_SETTINGS
 
 __all__ = ["PROVIDERS", "SETTINGS", "chosen"]
 

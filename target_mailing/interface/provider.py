@@ -12,9 +12,9 @@ import msgspec
 from mailing_api.errors import ConfigurationError
 from mailing_api.process.providers import InstalledProvider
 from mailing_api.settings import shown
-from target_mailing.channel import BY_EMAIL, Channel
-from target_mailing.destination import Destination
-from target_mailing.settings import StreamSettings
+from target_mailing.interface.channel import BY_EMAIL, Channel
+from target_mailing.interface.destination import Destination
+from target_mailing.settings.settings import StreamSettings
 
 __all__ = ["Account", "Provider"]
 

@@ -11,7 +11,7 @@ import msgspec
 from mailing_api.errors import ConfigurationError
 from mailing_api.settings import duration, filled, positive, shown
 from mailing_api.suggestions import did_you_mean
-from target_mailing.declared_settings import BATCH_DEFAULTS, BY_NAME, NO_JOURNAL, value_of
+from target_mailing.settings.declared_settings import BATCH_DEFAULTS, BY_NAME, NO_JOURNAL, value_of
 
 __all__ = ["StreamSettings", "check_entries", "is_entry_of", "resolved"]
 

@@ -1,0 +1,1 @@
+"""Rows of the input: their lines, their contacts on their way, and how they can end."""
