@@ -224,7 +224,7 @@ class Decisions:
             if before is None and not email and row.contact.reference and not row.lost_address:
                 email = self.unknown_address(row.key)
         own = self._addresses.former(row, email, actions.remove) if email else None
-        if own is None or row.key is None or not facts.is_held(own, {row.key}):
+        if own is None or row.key is None or not facts.is_held(own, row.contact_keys):
             return own
         if actions.old_first and row.drops_key and self._removes_old:
             other = self._own_address(row, before, facts)
@@ -285,7 +285,7 @@ class Decisions:
         """Whether a row removes a contact that stays, because it belongs to another key, too."""
         if self._actions.old_first or row.action != self._actions.remove:
             return False
-        gone = {key for key in (row.key, row.former_of, *row.also) if key is not None}
+        gone = row.contact_keys if row.former_of is None else {row.former_of, *row.contact_keys}
         return facts.is_held(row, gone, is_move=row.plan is not None and not row.plan.row.drops_key)
 
     def _is_unchanged(self, row: Row, known: Known | None) -> bool:
@@ -319,7 +319,7 @@ class Decisions:
             if not before:
                 return Ended(Outcome.UNCHANGED)
             self._addresses.fill(row, before)
-        if actions.old_first and row.action == actions.remove and facts.is_held(row, {row.key}):
+        if actions.old_first and row.action == actions.remove and facts.is_held(row, row.contact_keys):
             own = self._own_address(row, before, facts)
             if own is None:
                 facts.settle(row)

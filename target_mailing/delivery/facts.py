@@ -168,4 +168,4 @@ class Facts:
 
 
 def _keys(row: Row) -> Iterable[bytes]:
-    return row.also if row.key is None else (row.key, *row.also)
+    return row.also if row.noted_key is None else (row.noted_key, *row.also)

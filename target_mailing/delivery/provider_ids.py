@@ -46,7 +46,7 @@ class ProviderIds:
         for contact, keys in holders.items():
             if contact == row.id and not removes:
                 continue
-            own = {row.key, *row.also}
+            own: set[bytes | None] = {*row.contact_keys}
             if contact == row.id:
                 own.add(row.former_of)  # the key is about to leave this contact, and has not arrived at another yet
             if any(key not in own and not self._is_leaving(key) for key in keys):

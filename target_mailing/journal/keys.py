@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -23,6 +24,8 @@ _ERASED: Final = {"id": b"", "email": "", "contact": 0}
 #: Contacts are read ahead if the row of the next one is not farther from the last one's than this; and how many rows.
 _NEAR: Final = 16
 _AHEAD: Final = 512
+_KEY: Final = attrgetter("key")
+_NOTED: Final = attrgetter("noted_key")
 _PRESENT: Final = "(contact <> 0 OR email <> '')"
 
 
@@ -41,7 +44,8 @@ class _PossibleAddress(msgspec.Struct):
 class Keys:
     """Addresses by key; the caller commits.
 
-    A key has one confirmed address, or was deleted. Besides it there may be possible addresses: addresses that were
+    A key has one confirmed address, or was deleted; a key of several people is noted once for each address
+    (`Row.noted_key`). Besides it there may be possible addresses: addresses that were
     sent under the key without a confirmed result, and addresses whose removal failed. The next row of the key removes
     them.
     """
@@ -123,14 +127,20 @@ class Keys:
         """The keys of these rows have the rows' addresses, or were deleted, as they were known to be."""
         self.read_ahead = {}
         gone = "", -int(time.time())  # a deleted key is kept: its delete may come again after a stop
+        has_extras = have_extras(rows)
         own = [
-            (row.key, *gone) if row.drops_key else (row.key, email, row.id)
-            for row, email in zip(rows, emails_of(rows), strict=True)
+            (key, *gone) if row.drops_key else (key, email, row.id)
+            for row, key, email in zip(rows, map(_NOTED if has_extras else _KEY, rows), emails_of(rows), strict=True)
         ]
         entries = {entry[0]: entry for entry in own if entry[0]}
-        if have_extras(rows):
+        leaving: list[tuple[bytes, int]] = []
+        if has_extras:
             entries.update((key, (key, *entry[1:])) for row, entry in zip(rows, own, strict=True) for key in row.also)
-        before = self.table.find([*entries], "write")
+            leaving = [(row.key, row.id) for row in rows if row.drops_key and row.key and row.is_of_shared_key]
+        before = self.table.find([*entries, *(key for key, _ in leaving)], "write")
+        for key, contact in leaving:  # which the key may have had before it was known to be of several people
+            if key in before and before[key][3] == contact:
+                entries[key] = (key, *gone)
         if before:
             entries = {key: entry for key, entry in entries.items() if key not in before or before[key][1:] != entry}
         self.table.replace(entries, before)
@@ -149,7 +159,7 @@ class Keys:
         """These rows may have arrived."""
         adding = [row for row in rows if not row.drops_key]
         emails = zip(adding, emails_of(adding), strict=True)
-        addresses = [(key, email, row.id) for row, email in emails for key in (row.key, *row.also) if key]
+        addresses = [(key, email, row.id) for row, email in emails for key in (row.noted_key, *row.also) if key]
         self._add_possible(addresses, is_stuck=False)
 
     def note_pending_removals(self, addresses: Iterable[tuple[bytes, str, int]]) -> None:
@@ -160,7 +170,7 @@ class Keys:
         """Forget possible addresses that became the own address of their key, or that a row without key removed."""
         gone: dict[tuple[bytes, str], int] = {}
         for row in rows if self._possible else ():
-            keys = self._possible_keys.get(row.id, ()) if row.key is None else (row.key, *row.also)
+            keys = self._possible_keys.get(row.id, ()) if row.key is None else row.contact_keys
             for key in keys:
                 for email, address in self._possible.get(key, {}).items():
                     is_own = address.contact == row.id

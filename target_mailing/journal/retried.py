@@ -200,7 +200,7 @@ class Retried:
             return False
         if not row.email or row.id == expected.contact:
             return True
-        return not journal.contacts([row.id]) and not {*journal.keys_of(row.id)} - {row.key}
+        return not journal.contacts([row.id]) and not {*journal.keys_of(row.id)} - row.contact_keys
 
 
 def _record_line(row: sa.Row[Any]) -> bytes:

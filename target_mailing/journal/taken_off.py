@@ -55,9 +55,11 @@ class TakenOff:
         of_earlier = self._streams.of_earlier(destination)
         streams = {row.id: bits[row.stream] or of_earlier for row in (*gone, *staying)}
         known = self._contacts.find([row.id for row in gone], "write").keys()
-        keys = [row.key for row in gone if row.key is not None]
+        keys = [key for row in gone for key in row.contact_keys]
         known_keys = self._keys.table.find(keys, "write").keys() if keys else ()
-        unknown = {row.id: streams[row.id] for row in gone if row.id not in known and row.key not in known_keys}
+        unknown = {
+            row.id: streams[row.id] for row in gone if row.id not in known and row.contact_keys.isdisjoint(known_keys)
+        }
         self._streams.add_forgotten({bit: -count for bit, count in Counter(unknown.values()).items()})
         moments = {**{row.id: at for row in gone}, **{row.id: None for row in staying}}
         self.put((contact, streams[contact], moment) for contact, moment in moments.items())

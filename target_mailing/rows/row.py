@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
 from itertools import groupby, islice
 from operator import attrgetter
 from types import MappingProxyType
@@ -148,6 +149,22 @@ class Row(msgspec.Struct, gc=False):
         return self.extras is not None and self.extras.is_of_shared_key
 
     @property
+    def noted_key(self) -> bytes | None:
+        """The key under which the journal notes its contact.
+
+        That of a single person is its own. A key that stands for several people has one for each of its contacts.
+        """
+        if self.key is None or not self.is_of_shared_key:
+            return self.key
+        contact = self.id.to_bytes(8, "big", signed=True)
+        return blake2b(contact, digest_size=len(self.key), key=self.key).digest()
+
+    @property
+    def contact_keys(self) -> set[bytes]:
+        """The keys under which the journal may have its contact, those of rows that it superseded among them."""
+        return {key for key in (self.key, self.noted_key, *self.also) if key is not None}
+
+    @property
     def tickets(self) -> dict[Resource, None] | None:
         """Its resources, where these are more than, or other than, its key and its contact."""
         return None if self.extras is None else self.extras.tickets
@@ -195,10 +212,11 @@ class Row(msgspec.Struct, gc=False):
         if extras.tickets is not None or later.tickets is not None or later.key != self.key:
             extras.tickets = dict.fromkeys(self.resources) if extras.tickets is None else extras.tickets
             extras.tickets.update(dict.fromkeys(later.resources))
-        if self.key is not None and self.key != later.key:
-            extras.also[self.key] = self.line
-            if later.key is not None:
-                extras.also.pop(later.key, None)
+        key, later_key = self.noted_key, later.noted_key
+        if key is not None and self.key != later.key:
+            extras.also[key] = self.line
+            if later_key is not None:
+                extras.also.pop(later_key, None)
         extras.lines = extras.lines or [*self.lines]
         if later.stream != self.stream or later.key != self.key or later.is_of_shared_key != self.is_of_shared_key:
             extras.sources.append((len(extras.lines), self.stream, None if self.is_of_shared_key else self.key))

@@ -75,6 +75,22 @@ def test_a_delete_by_a_key_of_several_takes_nobody_off_but_one_with_an_address_d
     assert set(mailjet.statuses()) == {"ada@example.com"}
 
 
+@pytest.mark.parametrize("mine", ["ada@example.com", "bob@example.com", "cy@example.com"])
+def test_each_address_of_a_key_of_several_stays_until_all_of_its_rows_are_deleted(mailjet, mine):
+    emails = ["ada@example.com", "bob@example.com", "cy@example.com"]
+    mailjet.deliver([table(), *(person(0, email=email) for email in emails), person(5, email=mine), state(1)])
+
+    def delete(**columns):
+        return {"type": "RECORD", "stream": "people", "record": columns | {"_sdc_deleted_at": "2026-01-01T00:00:00Z"}}
+
+    result = mailjet.deliver([schema(columns=LOG), delete(id=5), state(2)])
+    assert (result.counts(), set(mailjet.statuses())) == ({"unchanged": 1}, {*emails})
+    mailjet.deliver([schema(columns=LOG), person(5, email=mine), delete(id=0, email=mine), state(3)])
+    assert set(mailjet.statuses()) == {*emails}
+    mailjet.deliver([schema(columns=LOG), delete(id=5), state(4)])
+    assert set(mailjet.statuses()) == {*emails} - {mine}
+
+
 def test_an_address_that_changed_from_run_to_run_is_a_change(mailjet):
     for email in ("ada@example.com", "bob@example.com"):
         mailjet.deliver([table(), person(1, email=email), person(2), state(1)])

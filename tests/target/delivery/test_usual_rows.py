@@ -174,6 +174,11 @@ IN_TWO_SPELLINGS = [
     ([("remove", 5, "", ""), ("addnoforce", None, EMAILS[4], ""), ("addnoforce", 1, EMAILS[1], ""),
       ("addnoforce", 6, EMAILS[5], "")], True, False),
 ]  # fmt: skip
+#: The last row deletes a key whose own address, and one that it may have, were delivered for a key of two people, too.
+TAKES_NOTHING_OF_A_SHARED_KEY = [
+    ([("unsub", 3, EMAILS[0], ""), ("addnoforce", 2, EMAILS[1], ""), ("addnoforce", 3, EMAILS[2], ""),
+      ("remove", 4, "", "")], False, False)
+]  # fmt: skip
 
 
 @pytest.mark.slow
@@ -185,6 +190,7 @@ IN_TWO_SPELLINGS = [
 @example(([OWN[0]], [], [], []), [([("addnoforce", 2, EMAILS[0], "x"), MOVED[0]], True, True)])
 @example(([OWN[0], OWN[5]], [(1, EMAILS[1])], [], []), TAKES_WHAT_A_SHARED_KEY_HAD)
 @example(NOTHING, IN_TWO_SPELLINGS)
+@example(([("addnoforce", 4, EMAILS[3], "")], [(4, EMAILS[0])], [], [3]), TAKES_NOTHING_OF_A_SHARED_KEY)
 @given(past=PAST, chunks=CHUNKS)
 def test_p1_rows_decided_together_end_as_if_each_was_decided_by_itself(journal, actions, past, chunks):
     together = left_by(Sending(journal, actions), past, chunks)
