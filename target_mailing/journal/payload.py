@@ -25,7 +25,8 @@ def encoded(rows: Sequence[Row], kept: Collection[int] = (), number: Callable[[i
     data = bytearray(_ARRAY + len(rows).to_bytes(4, "big"))
     contents = {at: rows[at].contact.content for at in kept}
     for at, (row, email) in enumerate(zip(rows, emails_of(rows), strict=True)):
-        usual = (row.noted_key, row.drops_key, email, row.id, row.fingerprint, contents.get(at, b""), number(row.line))
+        key = row.key if row.extras is None else row.noted_key
+        usual = (key, row.drops_key, email, row.id, row.fingerprint, contents.get(at, b""), number(row.line))
         if row.extras is not None and row.extras.also:
             also = [(key, number(line)) for key, line in row.extras.also.items()]
             _append((*usual, also), data, -1)
