@@ -52,13 +52,10 @@ class Tickets:
 
     def holder(self, resource: Resource) -> Row | None:
         """The first row of a resource."""
-        holder = self._holders.get(resource)
-        if holder is None:
-            holder = self._packed.holder(resource)
-        if isinstance(holder, PackedRows):
+        holder = self._holders.get(resource) or self._packed.holder(resource)
+        while isinstance(holder, PackedRows):  # another resource of theirs may only have the same hash
             self._hold_one_by_one(holder)
-            holder = self._holders.get(resource)
-            assert not isinstance(holder, PackedRows)  # noqa: S101 - a row holds it, or none where only hashes are equal
+            holder = self._holders.get(resource) or self._packed.holder(resource)
         return holder
 
     def pack(self, rows: Sequence[Row]) -> PackedRows:

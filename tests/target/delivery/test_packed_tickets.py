@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,4 +65,18 @@ def test_packed_rows_keep_their_tickets_and_who_meets_one_of_them_waits(monkeypa
     assert tickets.release([*packed]) == [later[0]]
     assert tickets.release(later) == []
     assert not tickets
+    spool.close()
+
+
+def test_resources_with_one_hash_are_told_apart(monkeypatch):
+    monkeypatch.setattr(target_mailing.delivery.tickets, "_MANY", 0)
+    tickets, spool = Tickets(), Spool(None)
+    alike = 7 + sys.hash_info.modulus
+    first, second = rows_of(range(7, 8), spool), rows_of(range(alike, alike + 1), spool)
+    for rows in (first, second):
+        tickets.take_free(rows)
+        tickets.pack(rows)
+    assert tickets.holder(alike).id == alike
+    assert tickets.holder(7).id == 7
+    assert tickets.holder(alike + sys.hash_info.modulus) is None
     spool.close()
