@@ -80,6 +80,7 @@ class JobListings:
                 self._poll_alone(batch)
             else:
                 batch.looks += 1
+                self._schedule.drop(batch)  # one that is given up now must not be polled later
                 self._runs(batch, shown)
 
     def _poll_alone(self, batch: Batch) -> None:

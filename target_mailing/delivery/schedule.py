@@ -83,6 +83,10 @@ class PollSchedule:
         """How many batches of a destination are not sent until other batches have been answered."""
         return sum(batch.waits and batch.queue is queue for batch in self._due)
 
+    def drop(self, batch: Batch) -> None:
+        """Take the batch's step at no time, unless it is added again."""
+        self._due.pop(batch, None)
+
     def next_at(self) -> float | None:
         """When the next batch is due (monotonic seconds)."""
         return max(self._rests_until, min(self._due.values())) if self._due else None

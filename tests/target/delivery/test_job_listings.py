@@ -115,3 +115,28 @@ def test_jobs_that_the_listing_shows_as_ended_are_polled_before_they_are_due():
     calls.answer()
     following.turn(time.monotonic())
     assert {*polled} == {0, 1, 3}
+
+
+def test_a_job_that_is_given_up_at_a_listing_is_not_polled_again():
+    provider, calls, given_up, polled = Provider({*"0123"}), Calls(), list[int](), list[int]()
+    queue: Any = Queue(provider)
+    any_calls: Any = calls
+    journal: Any = None
+    following = Following(
+        any_calls,
+        Slots(20),
+        journal,
+        take=lambda batch: polled.append(batch.number),
+        runs=lambda batch, _: given_up.append(batch.number),
+    )
+    for number in range(4):
+        batch = Batch(number, queue, "add", "only", [], (Follow(),))
+        batch.evidence = {"submit": {"job": str(number)}}
+        following.begin(batch)
+    following.again(batch, 0.0)
+    following.turn(time.monotonic())
+    calls.answer()
+    assert {*given_up} == {0, 1, 2, 3}
+    assert following.next_at() is None
+    following.turn(time.monotonic() + 1000)
+    assert polled == []

@@ -189,6 +189,19 @@ def test_p1_jobs_that_wait_behind_others_at_the_provider_have_their_time_from_th
     assert (result.error, result.counts(), result.states) == (None, {"delivered": 12}, [1])
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("given_up", ["job_timeout", "job_abandon"])
+def test_p9_jobs_that_all_stand_still_are_given_up_once_each(mailjet, given_up):
+    mailjet.sandbox.mailjet.plan_jobs([{"end": "stall"}] * 6)
+    rows = [schema(), *people(range(6)), state(1)]
+    result = mailjet.deliver(rows, batch_rows=1, jobs_in_flight=6, **{given_up: 0.3})
+    if given_up == "job_timeout":
+        assert isinstance(result.error, DeliveryFailed)
+        assert "did not end within `job_timeout`" in str(result.error)
+    else:
+        assert (result.error, sum(result.counts().values()), result.states) == (None, 6, [1])
+
+
 def test_after_job_abandon_the_rows_are_unconfirmed(mailjet):
     mailjet.sandbox.mailjet.plan_jobs([{"hold": True}])
     result = mailjet.deliver([schema(), *people(range(3)), state(1)], job_abandon=0.3)
