@@ -74,6 +74,11 @@ class MailingError(Exception):
         self.call = ""
 
     @property
+    def without_advice(self) -> str:
+        """The message, for a program that continues without anybody's help."""
+        return str(self).removesuffix(self.advice).rstrip()
+
+    @property
     def code_or_status(self) -> str:
         """The code, else the HTTP status, to quote in another message."""
         return self.code or f"HTTP {self.status}"

@@ -31,10 +31,14 @@ from target_mailing.interface.destination import Candidate, Finished, Progress, 
 from target_mailing.journal.journal import Journal
 from target_mailing.rows.row import Row
 
-__all__ = ["Doubts"]
+__all__ = ["REPLY_LOST", "Doubts"]
 
 logger = logging.getLogger("target-mailing.delivery")
 
+#: Said of a batch that comes into doubt: its number, the step, and the error.
+REPLY_LOST: Final = (
+    "Batch %d: the reply of step %r was lost. This run looks whether it arrived, and sends the batch again if not. %s"
+)
 #: Seconds within which a provider lists a job that it has taken.
 LISTED_WITHIN = 60.0
 #: Looks that may fail in a row, each already retried by the client, before the run fails.

@@ -17,7 +17,7 @@ from target_mailing.delivery.batch_sizes import BatchSizes
 from target_mailing.delivery.brake import SPLITTING_STOPPED, Brake
 from target_mailing.delivery.calls import Calls
 from target_mailing.delivery.closing import CLOSING, Closing
-from target_mailing.delivery.doubts import Doubts
+from target_mailing.delivery.doubts import REPLY_LOST, Doubts
 from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.delivery.following import Following
 from target_mailing.delivery.job_records import JobRecords
@@ -274,7 +274,7 @@ class Delivery:
             if self.following.is_given_up(batch, error):
                 self._leave(batch, error)
         elif error.maybe_done and not batch.step.repeatable:
-            logger.warning("Batch %d: the reply of step %r was lost: %s", batch.number, batch.step.name, error)
+            logger.warning(REPLY_LOST, batch.number, batch.step.name, error.without_advice)
             batch.lost_to = error.status
             self._doubt(batch)
         else:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -107,7 +107,7 @@ class RejectsFile:
         self._columns: dict[str, dict[str, Any]] = {}
         #: Columns of the SCHEMA last written, by stream.
         self._declared: dict[str, int] = {}
-        self._file: BinaryIO | None = None
+        self._file: int | None = None
         self.path = folder.absolute() / f"rejects-{run}.singer"
         try:
             make_private(folder)
@@ -131,7 +131,7 @@ class RejectsFile:
         self.earlier.update(files)
 
     def write(self, rejects: Sequence[Reject]) -> None:
-        """Append rejects, and wait until they are on disk.
+        """Append rejects, all of them or none, and wait until they are on disk.
 
         Raises:
             ConfigurationError: the file cannot be written.
@@ -141,14 +141,11 @@ class RejectsFile:
         try:
             if self._file is None:
                 # A new file: the owner of another one could read it.
-                self._file = os.fdopen(os.open(self.path, _SAFE | os.O_APPEND | os.O_EXCL, 0o600), "wb")
+                self._file = os.open(self.path, _SAFE | os.O_APPEND | os.O_EXCL, 0o600)
                 with suppress(OSError):  # some file systems have no locks
                     fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # an erasure lets it alone
-            for reject in rejects:
-                self._append(self._file, reject)
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            if not os.fstat(self._file.fileno()).st_nlink:
+            self._append(self._file, rejects)
+            if not os.fstat(self._file).st_nlink:
                 raise FileNotFoundError(errno.ENOENT, "the file was removed")
             self.rows += len(rejects)
             self.left += sum(reject.at < self._began_at for reject in rejects)
@@ -159,15 +156,30 @@ class RejectsFile:
         """Close the file. An error of what is still to be written was raised by `write`."""
         if self._file is not None:
             with suppress(OSError):
-                self._file.close()
+                os.close(self._file)
 
-    def _append(self, file: BinaryIO, reject: Reject) -> None:
+    def _append(self, file: int, rejects: Sequence[Reject]) -> None:
+        size = os.fstat(file).st_size
+        try:
+            for reject in rejects:
+                rest = memoryview(self._lines(reject))
+                while rest:
+                    rest = rest[os.write(file, rest) :]
+            os.fsync(file)
+        except OSError:
+            self._declared.clear()
+            with suppress(OSError):
+                os.ftruncate(file, size)
+            raise
+
+    def _lines(self, reject: Reject) -> bytes:
         record = msgspec.json.decode(reject.record)
         columns = self._columns.setdefault(reject.stream, {})
         columns.update({name: _ANYTHING for name in record if name not in columns})
+        messages = []
         if self._declared.get(reject.stream) != len(columns):
             self._declared[reject.stream] = len(columns)
-            _write_line(file, self._schema(reject.stream, columns))
+            messages.append(self._schema(reject.stream, columns))
         record |= {
             "_reject_code": reject.code,
             "_reject_reason": reject.reason,
@@ -175,7 +187,8 @@ class RejectsFile:
             "_reject_attempt": reject.attempt,
             "_reject_at": timestamp_of(datetime.fromtimestamp(reject.at, UTC)),
         }
-        _write_line(file, {"type": "RECORD", "stream": reject.stream, "record": record})
+        messages.append({"type": "RECORD", "stream": reject.stream, "record": record})
+        return b"".join(msgspec.json.encode(message) + b"\n" for message in messages)
 
     def _schema(self, stream: str, columns: Mapping[str, Any]) -> dict[str, Any]:
         properties = {**columns, **REJECT_PROPERTIES}
@@ -221,10 +234,6 @@ def key_properties(schema: Mapping[str, Any], declared: Sequence[str] | None) ->
     if declared or not isinstance(keys, list):
         return declared or []
     return [name for name in keys if isinstance(name, str)]
-
-
-def _write_line(file: BinaryIO, message: dict[str, Any]) -> None:
-    file.write(msgspec.json.encode(message) + b"\n")
 
 
 def _unwritable(path: Path, exc: OSError) -> ConfigurationError:

@@ -61,6 +61,8 @@ def test_p3_replies_lost_while_four_are_on_their_way_are_all_found_again(mailjet
     result = mailjet.deliver([schema(), *people(range(60)), state(1)], batch_rows=6, jobs_in_flight=4)
     assert (result.error, result.counts(), told(result)) == (None, {"delivered": 60}, (8, 0))
     assert times_sent(mailjet) == {1: 60}
+    assert result.log.count("This run looks whether it arrived, and sends the batch again if not.") == 8
+    assert "run again later" not in result.log
 
 
 @pytest.mark.parametrize("others", [range(5), range(6)], ids=["of the same size", "of another size"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from contextlib import closing, contextmanager
@@ -130,6 +131,33 @@ def test_p9_a_full_disk_under_the_rejects_file_is_told_as_such_and_the_rest_is_c
     again = mailjet.deliver(messages)
     assert (again.error, again.states) == (None, [1])
     assert {one["record"]["id"] for one in again.rejects} == {0, 1, 2}
+
+
+def test_a_disk_that_is_full_within_a_line_leaves_whole_lines_that_can_be_piped_back(tmp_path, monkeypatch):
+    def reject(number, size):
+        record = b'{"id": %d, "email": "%s"}' % (number, b"x" * size)
+        return Reject("people", record, "bad_address", "why", None, 1, 0.0)
+
+    really_write = os.write
+
+    def write(file, data):
+        if len(data) > 10_000:
+            really_write(file, data[:5_000])
+            raise OSError(28, "No space left on device")
+        return really_write(file, data)
+
+    with closing(RejectsFile(tmp_path, "one")) as file:
+        file.write([reject(1, 10)])
+        before = file.path.read_bytes()
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "write", write)
+            with pytest.raises(ConfigurationError, match="No space left"):
+                file.write([reject(2, 10), reject(3, 20_000)])
+        assert file.path.read_bytes() == before
+        file.write([reject(3, 20_000)])
+        lines = [json.loads(line) for line in file.path.read_bytes().splitlines()]
+    assert [line["record"]["id"] for line in lines if line["type"] == "RECORD"] == [1, 3]
+    assert file.rows == 2
 
 
 def test_p7_nothing_is_written_into_a_file_that_somebody_else_made(tmp_path):
