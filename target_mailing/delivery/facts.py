@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from target_mailing.delivery.outcomes import End, OutcomesAt
 from target_mailing.interface.destination import Destination
@@ -46,6 +47,7 @@ class Facts:
         self.contacts: dict[int, Known | None] = dict.fromkeys(self.ids)
         #: The addresses of keys that were looked up, as `email` returns them.
         self.emails: dict[bytes | None, str | None] = dict.fromkeys(self.keys)
+        self._noted_keys: Mapping[bytes, tuple[Any, ...]] = {}
         #: Which of the contacts opted out by rows of this run, or were found to have opted out.
         self.opted_out: set[int] = set()
         #: Which of the keys stand for several addresses; those that prove to are added.
@@ -54,7 +56,8 @@ class Facts:
             self.contacts.update(journal.contacts(self.ids))
             self.opted_out = journal.told.look_up(self.ids) | journal.followed.look_up(self.ids)
         if self.keys:
-            self.emails.update(journal.emails(self.keys).items())
+            self._noted_keys = journal.noted_keys(self.keys)
+            self.emails.update((key, entry[2]) for key, entry in self._noted_keys.items())
             self.shared_keys = journal.shared_keys.among(self.keys)
 
     def known(self, contact: int) -> Known | None:
@@ -68,6 +71,17 @@ class Facts:
         if key not in self.emails:
             self.emails[key] = self._journal.emails([key]).get(key)
         return self.emails[key]
+
+    def key_number(self, key: bytes | None) -> int | None:
+        """The number of a row's key in the journal, if it is there."""
+        entry = self._noted_keys.get(key) if key is not None else None
+        return None if entry is None else entry[0]
+
+    def key_numbers(self, rows: Sequence[Row]) -> Iterable[int]:
+        """Those of rows whose keys are in the journal."""
+        noted = self._noted_keys
+        keys = [row.key for row in rows if row.key is not None] if noted else ()
+        return [noted[key][0] for key in keys if key in noted]
 
     def keys_of(self, contact: int) -> Iterable[bytes]:
         """The keys of a contact."""

@@ -161,7 +161,7 @@ class DestinationQueue:
 
     def _put_usual(self, rows: Sequence[Row], facts: Facts, now: float) -> None:
         """End the usual rows that are unchanged; the others take their tickets and join a batch."""
-        self.shared_keys.saw(row.key for row in rows if row.key is not None)
+        self.shared_keys.saw(facts.key_numbers(rows))
         unchanged = self._decisions.confirmed(rows, facts.contacts)
         if unchanged:
             facts.end_unchanged(unchanged)

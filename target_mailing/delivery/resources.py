@@ -60,14 +60,15 @@ class Resources:
         """Whether the key of a row is shared, given the latest row of the key that has not ended."""
         if row.extras is not None and row.extras.was_held:
             return row.is_of_shared_key
+        came = self._shared_keys.came(facts.key_number(key))
         if last is not None:
-            before = 0 if last.drops_key or not last.email else last.id
+            before, came = 0 if last.drops_key or not last.email else last.id, True
         elif (held := self._journal.held.get(key)) is not None:
-            before = held
+            before, came = held, True
         else:
             email = facts.email(key)
             before = self._contact(email) if email else 0
-        return self._shared_keys.holds(row, before, facts.shared_keys)
+        return self._shared_keys.holds(row, before, facts.shared_keys, came=came)
 
     def _contact(self, email: str) -> int:
         return self._journal.contact_id(self._name, fold_address(email))

@@ -1,63 +1,30 @@
-"""The keys that rows of this run had, in eight bytes each."""
+"""The keys that rows of this run had, in a bit for each key that the journal has."""
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
-from itertools import chain, pairwise
-from typing import Final
+from collections.abc import Iterable
 
 __all__ = ["SeenKeys"]
 
-#: Keys kept in a set before they are moved into an array.
-_RECENT: Final = 16_384
-#: Arrays of about the same length that become one.
-_AT_ONCE: Final = 8
-
 
 class SeenKeys:
-    """Keyed hashes of keys. Two of which Python's hashes, of 64 bits, are equal are treated as one."""
+    """Which keys of one destination rows of this run had, by the numbers that the journal gives its keys.
 
-    def __init__(self) -> None:
-        self._recent: set[int] = set()
-        #: Arrays that are not sorted yet: most runs never ask.
-        self._unsorted: list[array[int]] = []
-        self._sorted: list[array[int]] = []
+    A key that the journal got since the first row was had by a row of this run.
+    """
 
-    def update(self, keys: Iterable[bytes]) -> None:
-        """Rows have these keys."""
-        self._recent.update(map(hash, keys))
-        if len(self._recent) >= _RECENT:
-            self._unsorted.append(array("q", self._recent))
-            self._recent.clear()
+    def __init__(self, last: int) -> None:
+        """Begin with none; `last` is the greatest number of a key before the first row."""
+        self._last = last
+        self._bits = bytearray((last >> 3) + 1)
 
-    def __contains__(self, key: bytes) -> bool:
-        """Whether an earlier row had this key."""
-        number = hash(key)
-        if number in self._recent:
-            return True
-        self._sort()
-        for numbers in self._sorted:
-            index = bisect_left(numbers, number)
-            if index < len(numbers) and numbers[index] == number:
-                return True
-        return False
+    def update(self, numbers: Iterable[int]) -> None:
+        """Rows have the keys of these numbers."""
+        bits, last = self._bits, self._last
+        for number in numbers:
+            if number <= last:
+                bits[number >> 3] |= 1 << (number & 7)
 
-    def _sort(self) -> None:
-        for numbers in self._unsorted:
-            self._sorted.append(array("q", sorted(numbers)))
-            while len(alike := self._sorted[-_AT_ONCE:]) == _AT_ONCE and len(alike[0]) < 2 * len(alike[-1]):
-                self._sorted[-_AT_ONCE:] = [_merged(alike)]
-        self._unsorted.clear()
-
-
-def _merged(arrays: Sequence[array[int]]) -> array[int]:
-    """The numbers of sorted arrays, sorted; some at a time, since a list of numbers takes much memory."""
-    merged = array("q")
-    parts = 1 + sum(map(len, arrays)) // _RECENT
-    bounds = [(1 << 64) * part // parts - (1 << 63) for part in range(parts + 1)]
-    for low, high in pairwise(bounds):
-        some = [numbers[bisect_left(numbers, low) : bisect_left(numbers, high)] for numbers in arrays]
-        merged.extend(sorted(chain.from_iterable(some)))
-    return merged
+    def __contains__(self, number: int) -> bool:
+        """Whether an earlier row had the key of a number."""
+        return number > self._last or bool(self._bits[number >> 3] >> (number & 7) & 1)

@@ -41,43 +41,44 @@ class SharedKeys:
     def __init__(self, journal: Journal) -> None:
         """Begin with no key seen; the journal remembers shared keys."""
         self._journal = journal
-        self._seen = SeenKeys()
+        #: None before the first row: batches of earlier runs may still end then.
+        self._seen: SeenKeys | None = None
         self._moves: dict[bytes, _Moves] = {}
         self._returned: set[bytes] = set()
         #: By stream, rows whose key stands for other addresses, too.
         self.rows: Counter[str] = Counter()
 
-    def holds(self, row: Row, before: int, shared: set[bytes]) -> bool:
+    def holds(self, row: Row, before: int, shared: set[bytes], *, came: bool) -> bool:
         """Whether the key of a row is shared.
 
         Args:
             row: with a key.
             before: the key's contact before the row; 0 for none.
             shared: known shared keys; the row's key is added if it proves to be shared.
+            came: whether an earlier row of this run had the key.
         """
         key = row.key
         assert key is not None  # noqa: S101 - only called for keyed rows
         is_other = before not in {0, row.id} and bool(row.email)
         if key not in shared:
             if row.tells_changes:
-                is_shared = self._moves_too_much(row, key, before, is_other=is_other)
+                is_shared = self._moves_too_much(row, key, before, is_other=is_other, came=came)
             else:
-                is_shared = is_other and key in self._seen
+                is_shared = is_other and came
             if is_shared:
                 shared.add(key)
                 self._journal.shared_keys.add([key])
-        self._seen.update([key])
         if key not in shared:
             return False
         self.rows[row.stream] += is_other
         return True
 
-    def _moves_too_much(self, row: Row, key: bytes, before: int, *, is_other: bool) -> bool:
+    def _moves_too_much(self, row: Row, key: bytes, before: int, *, is_other: bool, came: bool) -> bool:
         if row.drops_key:
             self._moves.pop(key, None)
         if row.drops_key or not is_other:
             return False
-        moves = self._moves.setdefault(key, _Moves([before], int(key in self._seen)))
+        moves = self._moves.setdefault(key, _Moves([before], int(came)))
         if row.id not in moves.contacts:
             moves.contacts.append(row.id)
             moves.in_run += 1
@@ -87,9 +88,17 @@ class SharedKeys:
         self._returned.add(key)
         return False
 
-    def saw(self, keys: Iterable[bytes]) -> None:
-        """Rows had these keys, each as before the row."""
-        self._seen.update(keys)
+    def came(self, number: int | None) -> bool:
+        """Whether a row had a key, given its number in the journal, None for none there; from now on, one had it."""
+        seen = self._seen = self._seen or SeenKeys(self._journal.last_key)
+        has_come = number is not None and number in seen
+        seen.update([] if number is None else [number])
+        return has_come
+
+    def saw(self, numbers: Iterable[int]) -> None:
+        """Rows had the keys of these numbers, each with its address as it was before."""
+        self._seen = self._seen or SeenKeys(self._journal.last_key)
+        self._seen.update(numbers)
 
     def remember(self) -> None:
         """The run has succeeded: note the keys that returned to an address. The same log may be read again later."""

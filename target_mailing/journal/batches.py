@@ -83,11 +83,26 @@ class JournalBatches:
         self._connection = connection
         self._numbering = numbering
 
-    def unfinished(self, destination: str) -> list[StoredBatch]:
-        """The batches of a destination that have no outcome yet, oldest first."""
+    def unfinished(
+        self, destination: str, contact_ids: Callable[[Sequence[str]], Sequence[int]] | None = None
+    ) -> list[StoredBatch]:
+        """The batches of a destination that have no outcome yet, oldest first.
+
+        Args:
+            destination: its name.
+            contact_ids: makes the hashes of addresses, to prove those of the rows.
+
+        Raises:
+            ValueError: an address has another hash.
+        """
         table = tables.batches
         query = sa.select(table).where(table.c.destination == destination, table.c.state == "open").order_by(table.c.id)
-        return [self._stored(batch) for batch in self._connection.execute(query).all()]
+        batches = [self._stored(batch) for batch in self._connection.execute(query).all()]
+        rows = [row for batch in batches for row in batch.rows] if contact_ids is not None else []
+        ids = contact_ids([row.address for row in rows]) if contact_ids is not None else []
+        if any(row.id not in {0, contact} for row, contact in zip(rows, ids, strict=True)):  # 0: not to be noted
+            raise ValueError("an address has another hash")
+        return batches
 
     def _stored(self, batch: sa.Row[Any]) -> StoredBatch:
         steps = self._connection.execute(sa.select(tables.steps).where(tables.steps.c.batch == batch.id)).all()

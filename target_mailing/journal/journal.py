@@ -8,7 +8,7 @@ are kept as keyed hashes only; the key is random and is in the journal, sealed i
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -189,8 +189,17 @@ class Journal:
 
     def emails(self, keys: Sequence[bytes]) -> dict[bytes, str]:
         """The address last delivered under each of these keys; "" for a key that was deleted since."""
+        return {key: entry[2] for key, entry in self.noted_keys(keys).items()}
+
+    def noted_keys(self, keys: Sequence[bytes]) -> Mapping[bytes, tuple[Any, ...]]:
+        """The number, the key, the address and the contact of each of these keys that is here."""
         with self._reading():
-            return self._keys.emails(keys)
+            return self._keys.table.find(keys)
+
+    @property
+    def last_key(self) -> int:
+        """The greatest number of a key so far."""
+        return self._keys.table.last
 
     def keys_of(self, contact: int) -> Sequence[bytes]:
         """The keys that a contact was last delivered under."""
@@ -219,8 +228,7 @@ class Journal:
     def known(self, destination: str) -> int:
         """How many contacts a destination has: those that its streams delivered lately and have not taken off since.
 
-        Where no other destination has streams, those that keys have, if they are more. Contacts whose streams are not
-        known, because a version before this delivered them, count for each destination.
+        Where no other destination has streams, those that keys have, if they are more.
         """
         with self._reading():
             here = self._contacts.count(destination)
@@ -228,14 +236,8 @@ class Journal:
 
     def unfinished(self, destination: str) -> list[StoredBatch]:
         """The batches of this destination that have no outcome yet, oldest first."""
-        contact_ids = self.hashes.contact_ids(destination)
         with self._reading():
-            batches = self._batches.unfinished(destination)
-            rows = [row for batch in batches for row in batch.rows]
-            ids = contact_ids([row.address for row in rows])
-            if any(row.id not in {0, contact} for row, contact in zip(rows, ids, strict=True)):  # 0: not to be noted
-                raise ValueError("an address has another hash")
-            return batches
+            return self._batches.unfinished(destination, self.hashes.contact_ids(destination))
 
     def evidence(self, destination: str) -> list[dict[str, Any]]:
         """The evidence of all steps that are done of this destination's batches, settled batches included."""

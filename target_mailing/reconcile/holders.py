@@ -64,7 +64,8 @@ class Holders:
             return Taken(row.address)
         found = self._database.execute("SELECT address, contact, shared FROM holders WHERE key = ?", (row.key,))
         before, contact, was_shared = found.fetchone() or ("", 0, False)
-        is_shared = self._shared.holds(row, contact if before else 0, {row.key} if was_shared else set())
+        shared = {row.key} if was_shared else set()
+        is_shared = self._shared.holds(row, contact if before else 0, shared, came=bool(before))
         known = "" if is_shared else before
         by_key = not row.email or (row.drops_key and known and not is_reachable(row.email))
         taken = self._taken(row, row.key, known if by_key else row.address, known)

@@ -1,43 +1,35 @@
-"""Keys seen in a run: none is forgotten, however many come."""
+"""Keys seen in a run: none is forgotten, and none of an earlier run is taken for one."""
 
 from __future__ import annotations
 
-import random
+from hypothesis import given
+from hypothesis import strategies as st
 
-import pytest
-
-from target_mailing.delivery import seen_keys
+from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.delivery.seen_keys import SeenKeys
+from tests.target.conftest import person, state
+from tests.target.delivery.test_repeated_keys import table
 
 
-def test_keys_that_came_before_and_after_a_question_are_known(monkeypatch):
-    monkeypatch.setattr(seen_keys, "_RECENT", 3)
-    keys = [b"%016d" % number for number in range(60)]
-    seen = SeenKeys()
-    for at, key in enumerate(keys):
-        seen.update([key])
-        if at % 7 == 0:
-            assert all(one in seen for one in keys[: at + 1])
-            assert not any(one in seen for one in keys[at + 1 :])
+@given(st.integers(0, 99), st.lists(st.lists(st.integers(1, 120), max_size=9), max_size=9))
+def test_the_keys_that_rows_had_are_told_from_those_that_only_the_journal_has(last, chunks):
+    seen, had = SeenKeys(last), {*range(last + 1, 121)}
+    for numbers in chunks:
+        seen.update(numbers)
+        had.update(numbers)
+        assert [number for number in range(1, 121) if number in seen] == sorted(had)
 
 
-@pytest.mark.slow
-def test_every_key_that_came_is_known_and_no_other():
-    draw = random.Random(1)
-    keys = [draw.randbytes(16) for _ in range(70_000)]
-    seen = SeenKeys()
-    for begin in range(0, 60_000, 700):
-        seen.update(keys[begin : min(begin + 700, 60_000)])
-    assert all(key in seen for key in keys[:60_000])
-    assert not any(key in seen for key in keys[60_000:])
+def test_p8_a_key_takes_one_bit():
+    assert len(SeenKeys(8_000_000)._bits) == 1_000_001
 
 
-def test_p8_keys_move_from_the_set_into_arrays_which_are_merged(monkeypatch):
-    monkeypatch.setattr(seen_keys, "_RECENT", 10)
-    seen = SeenKeys()
-    for number in range(0, 1000, 5):
-        seen.update(b"%d" % one for one in range(number, number + 5))
-        assert len(seen._recent) < 10
-        assert b"%d" % (number // 2) in seen
-    assert sum(map(len, seen._sorted)) == 1000
-    assert len(seen._sorted) < 3 * seen_keys._AT_ONCE
+def test_a_key_whose_job_an_earlier_run_left_came_in_that_run_only(mailjet):
+    """So its next address is a change."""
+    mailjet.sandbox.mailjet.plan_jobs([{"hold": True}])
+    left = mailjet.deliver([table(), person(1, email="ada@example.com"), person(2), state(1)], job_timeout=0.05)
+    assert isinstance(left.error, DeliveryFailed)
+    (job,) = mailjet.sandbox.mailjet.jobs()
+    mailjet.sandbox.mailjet.finish_job(job["id"])
+    assert mailjet.deliver([table(), person(1, email="bob@example.com"), state(2)]).error is None
+    assert {*mailjet.statuses()} == {"bob@example.com", "person2@example.com"}
