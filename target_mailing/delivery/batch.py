@@ -223,6 +223,16 @@ class Batch(msgspec.Struct, eq=False):
         """Provider IDs by position, as pairs of contact and ID."""
         return [(self.rows[at].id, number) for at, numbers in ids.items() for number in numbers]
 
+    def dropped_ids(self, done: Done) -> list[tuple[int, str]]:
+        """Provider IDs that the rows' contacts no longer have once the current step is done, each with its contact.
+
+        A contact that is taken off leaves those to another key's contact that this has, too.
+        """
+        dropped = self.with_contacts(done.left)
+        if self.step.uses_names and self.action == self.queue.destination.actions.remove:
+            dropped += self.queue.provider_ids.of_others(self.rows)
+        return dropped
+
     def work(self, *, journal: str, known: Sequence[Mapping[str, Any]] = ()) -> Work:
         """The input of the current step; `journal` and `known` as in `Work`."""
         ids: Mapping[int, Sequence[str]] = {}

@@ -304,7 +304,7 @@ class Delivery:
             batch.step.name,
             batch.end(done),
             ids=batch.with_contacts(done.names),
-            dropped_ids=batch.with_contacts(done.left),
+            dropped_ids=batch.dropped_ids(done),
         )
         if not batch.step.repeatable:
             batch.queue.answered.note(size_of(batch.rows))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from target_mailing.delivery.tickets import Tickets
 from target_mailing.interface.destination import Destination
+from target_mailing.journal.contact_names import ContactName
 from target_mailing.journal.journal import Journal
 from target_mailing.rows.row import Row
 
@@ -30,12 +31,19 @@ class ProviderIds:
     def of(self, rows: Sequence[Row], *, removing: bool) -> dict[int, Sequence[str]]:
         """By position, the IDs of the rows' contacts; when removing, only IDs that no other key needs."""
         known = self._journal.provider_ids([row.id for row in rows])
-        if removing and known:
-            holders = self._journal.holders(self._destination.name, [one for ids in known.values() for one in ids])
-            known = {
-                row.id: [one for one in known.get(row.id, ()) if not self._is_needed(holders[one], row)] for row in rows
-            }
-        return {position: ids for position, row in enumerate(rows) if (ids := known.get(row.id))}
+        needed = {*self._needed(rows, known)} if removing else set()
+        of_rows = ([one for one in known.get(row.id, ()) if (row.id, one) not in needed] for row in rows)
+        return {position: ids for position, ids in enumerate(of_rows) if ids}
+
+    def of_others(self, rows: Sequence[Row]) -> list[ContactName]:
+        """The IDs that contacts leave to those of other keys when rows take them off; each with the contact."""
+        return self._needed(rows, self._journal.provider_ids([row.id for row in rows]))
+
+    def _needed(self, rows: Sequence[Row], known: Mapping[int, Sequence[str]]) -> list[ContactName]:
+        if not known:
+            return []
+        holders = self._journal.holders(self._destination.name, [one for ids in known.values() for one in ids])
+        return [(row.id, one) for row in rows for one in known.get(row.id, ()) if self._is_needed(holders[one], row)]
 
     def _is_needed(self, holders: Mapping[int, Sequence[bytes]], row: Row) -> bool:
         """Whether an ID of a row's contact is also the ID of another key's contact.

@@ -63,3 +63,10 @@ def test_a_former_contact_that_is_its_keys_new_one_at_the_provider_stays(target)
     former = target.row(3, "remove", 0, "a")
     former.key, former.extend().former_of = None, b"key 2"
     assert target.queue.provider_ids.of([former], removing=True) == {}
+
+
+def test_a_contact_that_is_taken_off_leaves_its_id_to_the_contact_that_needs_it(target):
+    rows = [target.row(3, "remove", 1, "a"), target.row(4, "remove", 3, "c")]
+    assert target.queue.provider_ids.of_others(rows) == [(rows[0].id, "one")]
+    target.take([target.row(5, "remove", 2, "b")])
+    assert target.queue.provider_ids.of_others(rows) == []

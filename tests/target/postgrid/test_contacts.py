@@ -184,6 +184,16 @@ def test_two_rows_that_only_postgrid_takes_for_the_same_leave_together(postgrid)
     assert postgrid.on_list() == {}
 
 
+def test_nobody_is_on_the_list_twice_after_a_key_left_a_contact_and_came_back_to_it(postgrid):
+    """To PostGrid both spellings are one contact of the key, and that of another key is another one."""
+    changed = {"postgrid_dedupe_compares": "standardised", "postgrid_dedupe_includes_metadata": True}
+    postgrid.sandbox.switches.change(changed)
+    ways = [(2, "1 MILL LANE"), (2, "1 Mill Lane"), (1, "1 MILL LANE"), (2, "1 MILL LANE")]
+    for number, (key, street) in enumerate(ways):
+        postgrid.deliver([households(), household(key, name="Same", address_line1=street), state(number)])
+    assert postgrid.streets() == ["1 MILL LANE"]
+
+
 @pytest.mark.parametrize("rows_at_once", [1, 5])
 def test_a_household_of_two_rows_gets_one_letter_where_the_row_is_part_of_the_contact(postgrid, rows_at_once):
     postgrid.sandbox.switches.change({"postgrid_dedupe_includes_metadata": True})

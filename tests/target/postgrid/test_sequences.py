@@ -72,6 +72,9 @@ def stop(sandbox, stop):
     ],
     "standardised",
 )
+@example(  # a contact that was left for another one of the same name, and was made anew for another key
+    [([(2, STREETS[1]), (2, STREETS[0]), (1, STREETS[1]), (2, STREETS[1])], 1, None)], "standardised"
+)
 @given(runs=RUNS, compares=st.sampled_from(["standardised", "sent"]))
 def test_p1_the_list_is_what_the_rows_say_whatever_comes(sandbox, by_row, runs, compares):
     sandbox.postgrid.reset()
