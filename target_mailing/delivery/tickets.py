@@ -15,7 +15,7 @@ __all__ = ["Tickets"]
 
 #: Resources from which on those of packed rows are no longer kept in one dictionary with the others: they take less
 #: memory, and finding one takes longer.
-_MANY: Final = 1 << 16
+_MANY: Final = 1 << 15
 
 
 class Tickets:
