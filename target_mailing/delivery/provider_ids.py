@@ -29,11 +29,17 @@ class ProviderIds:
         self._tickets = tickets
 
     def of(self, rows: Sequence[Row], *, removing: bool) -> dict[int, Sequence[str]]:
-        """By position, the IDs of the rows' contacts; when removing, only IDs that no other key needs."""
+        """By position, the IDs of contacts of which any are known; when removing, only IDs that no other key needs.
+
+        So a row whose IDs are all needed is there, without one.
+        """
         known = self._journal.provider_ids([row.id for row in rows])
         needed = {*self._needed(rows, known)} if removing else set()
-        of_rows = ([one for one in known.get(row.id, ()) if (row.id, one) not in needed] for row in rows)
-        return {position: ids for position, ids in enumerate(of_rows) if ids}
+        return {
+            position: [one for one in ids if (row.id, one) not in needed]
+            for position, row in enumerate(rows)
+            if (ids := known.get(row.id))
+        }
 
     def of_others(self, rows: Sequence[Row]) -> list[ContactName]:
         """The IDs that contacts leave to those of other keys when rows take them off; each with the contact."""

@@ -184,6 +184,24 @@ def test_two_rows_that_only_postgrid_takes_for_the_same_leave_together(postgrid)
     assert postgrid.on_list() == {}
 
 
+def test_what_else_a_key_had_is_not_taken_for_the_contact_whose_id_another_one_needs(postgrid):
+    """So it leaves again when the key comes to it and goes."""
+    postgrid.sandbox.switches.change({"postgrid_dedupe_compares": "standardised"})
+
+    def to(key, street):
+        return household(key, name="Same", address_line1=street)
+
+    runs = [
+        [to(1, "1 Mill Lane")],
+        [to(1, "2 Mill Lane"), to(2, "1 MILL LANE"), to(1, "1 Mill Lane"), delete(1)],
+        [to(1, "2 Mill Lane"), to(2, "1 Mill Lane"), to(1, "1 Mill Lane")],
+    ]
+    for number, rows in enumerate(runs):
+        for row in rows:
+            postgrid.deliver([households(), row, state(number)])
+    assert postgrid.streets() == ["1 Mill Lane"]
+
+
 def test_nobody_is_on_the_list_twice_after_a_key_left_a_contact_and_came_back_to_it(postgrid):
     """To PostGrid both spellings are one contact of the key, and that of another key is another one."""
     changed = {"postgrid_dedupe_compares": "standardised", "postgrid_dedupe_includes_metadata": True}

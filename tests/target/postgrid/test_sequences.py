@@ -72,6 +72,14 @@ def stop(sandbox, stop):
     ],
     "standardised",
 )
+@example(  # a contact whose only ID another one needs, and whose key had other contacts before
+    [
+        ([(1, STREETS[0])], 1, None),
+        ([(1, STREETS[2]), (2, STREETS[1]), (1, STREETS[0]), (1, None)], 1, None),
+        ([(1, STREETS[2]), (2, STREETS[0]), (1, STREETS[0])], 1, None),
+    ],
+    "standardised",
+)
 @example(  # a contact that was left for another one of the same name, and was made anew for another key
     [([(2, STREETS[1]), (2, STREETS[0]), (1, STREETS[1]), (2, STREETS[1])], 1, None)], "standardised"
 )
