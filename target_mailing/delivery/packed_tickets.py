@@ -20,7 +20,10 @@ _LEAST_MARKS: Final = 1 << 18
 
 
 class PackedTickets:
-    """Which packed rows hold which resources, as Python's hashes of 64 bits; resources with equal hashes are the same.
+    """Which packed rows hold which resources, by Python's hashes.
+
+    Resources with equal hashes are not told apart here: what is said to be held may be another one. Who takes it for
+    held unpacks the rows, whose resources are then compared themselves (`Tickets.holder`), so this costs time only.
 
     A resource takes eight bytes, and about as many of marks, where a dictionary and its key would take a hundred. The
     marks alone rule out most of the resources that nobody holds.
@@ -52,11 +55,11 @@ class PackedTickets:
             self._marks, self._marked = Marks(0), 0
 
     def among(self, resources: Sequence[Resource]) -> list[Resource]:
-        """Those of some resources that packed rows hold."""
+        """Those of some resources that packed rows hold, or seem to."""
         return [one for one in self._marks.among(resources) if self.holder(one)] if self._hashes else []
 
     def holder(self, resource: Resource) -> PackedRows | None:
-        """The packed rows one of which holds a resource."""
+        """The packed rows one of which holds a resource, or seems to."""
         if not self._hashes or not self._marks.among((resource,)):
             return None
         number = hash(resource)

@@ -46,7 +46,7 @@ class Tickets:
         return bool(self._holders or self._packed)
 
     def held(self, resources: Sequence[Resource]) -> Iterator[Resource]:
-        """Those of some resources that rows hold."""
+        """Those of some resources that rows hold, or seem to: few others have the hash of a packed one."""
         yield from filter(self._holders.__contains__, resources)
         yield from self._packed.among(resources)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import target_mailing.delivery.tickets
@@ -80,3 +81,34 @@ def test_resources_with_one_hash_are_told_apart(monkeypatch):
     assert tickets.holder(7).id == 7
     assert tickets.holder(alike + sys.hash_info.modulus) is None
     spool.close()
+
+
+def order_of(events: list[int], most: int, spool: Spool) -> list[list[int]]:
+    """The lines of the rows that each release made ready, where so many resources are kept in one dictionary."""
+    before, target_mailing.delivery.tickets._MANY = target_mailing.delivery.tickets._MANY, most
+    try:
+        tickets, ready, sent, order = Tickets(), [], [], []
+        for line, event in enumerate([*events, *[5, 6] * len(events)], 1):
+            if event < 5:
+                (row,) = rows_of(range(1), spool)
+                row.line, row.id, row.key = line, 7 + event * sys.hash_info.modulus, b"key %d" % (event % 3)
+                ready += [row] if tickets.take(row) else []
+            elif event == 5 and ready:
+                sent.append(tickets.pack(ready))
+                ready = []
+            elif event == 6 and sent:
+                released = tickets.release([*sent.pop(0)])
+                order.append([row.line for row in released])
+                ready += released
+        assert not tickets
+        assert not tickets.waiting
+        return order
+    finally:
+        target_mailing.delivery.tickets._MANY = before
+
+
+@settings(max_examples=40)
+@given(st.lists(st.integers(0, 6), max_size=24))
+def test_p3_rows_whose_resources_all_have_one_hash_keep_their_order(events):
+    with closing(Spool(None)) as spool:
+        assert order_of(events, 0, spool) == order_of(events, 1 << 16, spool)
