@@ -159,9 +159,14 @@ class Jobs:
                 self._store.version += 1
 
     def listed(self) -> list[Job]:
-        """Return the jobs that `batchjob` lists by now."""
+        """Return the jobs that `batchjob` lists by now; where polls drive jobs, this is one of each."""
         now = self._store.clock.now()
-        return [job for job in self.table.rows if job.listed_at <= now]
+        listed = [job for job in self.table.rows if job.listed_at <= now]
+        if self._store.switches.job_polls:
+            for job in listed:
+                job.polls += 1
+                self._step(job)
+        return listed
 
     def poll(self, job: Job) -> bool:
         """Count one poll of a job; False while it must still look unknown."""
