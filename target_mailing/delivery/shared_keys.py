@@ -8,8 +8,8 @@ from typing import Final
 
 import msgspec
 
-from target_mailing.delivery.seen_keys import SeenKeys
 from target_mailing.journal.journal import Journal
+from target_mailing.journal.seen_keys import SeenKeys
 from target_mailing.rows.row import Row
 
 __all__ = ["SharedKeys"]
@@ -90,14 +90,14 @@ class SharedKeys:
 
     def came(self, number: int | None) -> bool:
         """Whether a row had a key, given its number in the journal, None for none there; from now on, one had it."""
-        seen = self._seen = self._seen or SeenKeys(self._journal.last_key)
+        seen = self._seen = self._seen or self._journal.seen_keys()
         has_come = number is not None and number in seen
         seen.update([] if number is None else [number])
         return has_come
 
     def saw(self, numbers: Iterable[int]) -> None:
         """Rows had the keys of these numbers, each with its address as it was before."""
-        self._seen = self._seen or SeenKeys(self._journal.last_key)
+        self._seen = self._seen or self._journal.seen_keys()
         self._seen.update(numbers)
 
     def remember(self) -> None:

@@ -31,6 +31,7 @@ from target_mailing.journal.rejects import JournalRejects
 from target_mailing.journal.removals import UNLIMITED, JournalRemovals
 from target_mailing.journal.retention import Retention
 from target_mailing.journal.run_contacts import RunContacts
+from target_mailing.journal.seen_keys import SeenKeys
 from target_mailing.journal.stores import JournalError, MemoryStore, Store
 from target_mailing.journal.streams import JournalStreams
 from target_mailing.journal.transactions import Transactions
@@ -196,10 +197,9 @@ class Journal:
         with self._reading():
             return self._keys.table.find(keys)
 
-    @property
-    def last_key(self) -> int:
-        """The greatest number of a key so far."""
-        return self._keys.table.last
+    def seen_keys(self) -> SeenKeys:
+        """Those that rows of one destination have from now on; none has come yet."""
+        return self._keys.seen()
 
     def keys_of(self, contact: int) -> Sequence[bytes]:
         """The keys that a contact was last delivered under."""

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from target_mailing.journal import tables
 from target_mailing.journal.arrivals import Arrivals
 from target_mailing.journal.runs import Index, Runs
+from target_mailing.journal.seen_keys import SeenKeys
 from target_mailing.journal.statements import Driver, delete_rows, replace_rows
 from target_mailing.rows.row import Row, emails_of, have_extras
 
@@ -62,12 +63,17 @@ class Keys:
         self._by_contact = Runs(driver, tables.keys, Index("keys_by_contact", "contact", where=_PRESENT))
         by_id = Index("keys_by_id", "id", start=8, where=_PRESENT)
         self.table = Arrivals(driver, tables.keys, by_id, others=[self._by_contact], replaced=_ERASED)
+        self._seen = bytearray()
         self._possible: dict[bytes, dict[str, _PossibleAddress]] = {}
         #: Keys that have a possible address, by its contact.
         self._possible_keys: dict[int, set[bytes]] = {}
         for key, email, contact, is_stuck in connection.execute(sa.select(tables.possible_addresses)):
             self._possible.setdefault(key, {})[email] = _PossibleAddress(contact, is_stuck)
             self._possible_keys.setdefault(contact, set()).add(key)
+
+    def seen(self) -> SeenKeys:
+        """The keys that rows of one destination have from now on; none has come yet."""
+        return SeenKeys(self.table.last, self._seen)
 
     def emails(self, keys: Sequence[bytes]) -> dict[bytes, str]:
         """The address last confirmed under each of these keys; "" for a key that was deleted since."""

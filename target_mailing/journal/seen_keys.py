@@ -1,4 +1,4 @@
-"""The keys that rows of this run had, in a bit for each key that the journal has."""
+"""The keys that rows of this run had, in a bit for each key that the journal has; pure."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ __all__ = ["SeenKeys"]
 class SeenKeys:
     """Which keys of one destination rows of this run had, by the numbers that the journal gives its keys.
 
-    A key that the journal got since the first row was had by a row of this run.
+    A key that the journal got since the first row was had by a row of this run. No two destinations have a key of one
+    number, so all use the same bits, however many destinations there are.
     """
 
-    def __init__(self, last: int) -> None:
-        """Begin with none; `last` is the greatest number of a key before the first row."""
+    def __init__(self, last: int, bits: bytearray) -> None:
+        """Begin with none; `last` is the greatest number of a key before the destination's first row."""
         self._last = last
-        self._bits = bytearray((last >> 3) + 1)
+        self._bits = bits
+        bits += bytes(max(0, (last >> 3) + 1 - len(bits)))
 
     def update(self, numbers: Iterable[int]) -> None:
         """Rows have the keys of these numbers."""
