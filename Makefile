@@ -58,7 +58,7 @@ test-all: $(READY) ## What `make test` leaves out; SEED=n repeats state machines
 engines: $(READY) $(ENGINES) ## The examples of orchestrators, each run by the real one
 	@$(PYTEST) tests/engines
 
-test-deep: $(READY) ## New seeds for MINUTES (10), or until a state machine fails
+test-deep: $(READY) ## All searches, by new seeds, for MINUTES (10) or until one fails
 	@$(BIN)/python tests/deep.py --minutes $(MINUTES) --seed $(SEED) --workers $(WORKERS)
 
 coverage: $(READY) ## Branch coverage of the quick tests; fails below its floor
