@@ -186,6 +186,19 @@ def test_a_key_of_several_people_stays_so(mailjet, filled):
     assert (canary.shared,) in rows_of(mailjet.folder / "journal.sqlite")["shared_keys"]
 
 
+def test_the_indexes_of_few_rows_forget_too(mailjet, monkeypatch):
+    monkeypatch.setattr(runs, "_RUN_AT", 2)
+    mailjet.deliver([schema(), *people(range(4)), state(1)])
+    with closing(Journal(FileStore(mailjet.folder / "journal.sqlite"))) as journal:
+        place = journal._connection.execute(sa.select(tables.streams.c.place)).scalars().first()
+        contact = journal.contact_id(place, "person1@example.com").to_bytes(8, signed=True)
+        key = journal.hashes.key_ids(place, "people")([b"[1]"])[0]
+    erase(mailjet, "1")
+    left = on_disk(mailjet.folder)
+    assert contact not in left
+    assert key[:8] not in left
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("asked", [pytest.param("person777@example.com", marks=pytest.mark.slow), "777"])
 def test_the_indexes_forget_too(mailjet, monkeypatch, asked):
