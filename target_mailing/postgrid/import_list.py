@@ -68,7 +68,7 @@ class ImportList(TargetList):
             return self._began
         try:
             return float(self.metadata.get(_REPLACED_AT) or 0.0)
-        except ValueError:
+        except (TypeError, ValueError, OverflowError):  # somebody else wrote it
             return 0.0
 
     def admit(self, journal: str) -> None:

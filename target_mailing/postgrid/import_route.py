@@ -137,8 +137,9 @@ class CreateImports(Step):
         candidates = self.client.imports_with(_BATCH, work.evidence["plan"]["batch"])
         parts: dict[int, dict[str, Any]] = {}
         for import_id, metadata in candidates.items():
-            part, begin, end = map(int, str(metadata[_PART]).split(":"))
-            parts.setdefault(part, {"id": import_id, "begin": begin, "end": end})
+            if (place := _place(metadata.get(_PART), len(work.rows))) is not None:
+                part, begin, end = place
+                parts.setdefault(part, {"id": import_id, "begin": begin, "end": end})
         imports = [parts[part] for part in sorted(parts)]
         rows = [position for entry in imports for position in range(entry["begin"], entry["end"])]
         is_whole = rows == [*range(len(work.rows))]
@@ -154,6 +155,15 @@ def _by_country(work: Work) -> list[list[bytes]]:
     """The contacts of the rows, by country; the rows of a country are next to each other."""
     contacts = [row.content for row in work.rows]
     return [list(group) for _, group in groupby(contacts, country_of)]
+
+
+def _place(noted: Any, count: int) -> tuple[int, int, int] | None:
+    """An import's number, and the first and the last row of its part of so many; None if they are not as written."""
+    pieces = noted.split(":") if isinstance(noted, str) else []
+    if len(pieces) != 3 or not all(len(one) < 10 and one.isascii() and one.isdecimal() for one in pieces):
+        return None
+    part, begin, end = map(int, pieces)
+    return (part, begin, end) if begin <= end <= count else None
 
 
 def _created(imports: list[dict[str, Any]]) -> Done:

@@ -85,15 +85,15 @@ class TargetList:
         owner = self.read().metadata.get(_JOURNAL)
         if owner is None:
             self.mark(journal, {})
-        elif owner != journal and owner not in {_NONE, SEVERAL}:
+        elif owner != journal and owner not in (_NONE, SEVERAL):
             self.mark(SEVERAL, {})
-        return owner in {None, journal}
+        return owner in (None, journal)
 
     def calls_to_mark(self, journal: str) -> int:
         """How many calls a run makes to mark the list for this journal, if it is not marked; counted once in a plan."""
         is_counted, self._is_mark_foreseen = self._is_mark_foreseen, True
         owner = self.metadata.get(_JOURNAL)
-        return 0 if is_counted or owner in {journal, _NONE, SEVERAL} else CALLS_OF_A_MARK
+        return 0 if is_counted or owner in (journal, _NONE, SEVERAL) else CALLS_OF_A_MARK
 
     def mark(self, journal: str, marks: Mapping[str, str]) -> None:
         """Mark the list with its route, a journal, and these marks; other metadata stays."""
@@ -144,8 +144,10 @@ def _find(client: PostgridClient, identifier: str) -> MailingList | None:
             ) from None
     ids = {list_id for _, list_id in _described(client, identifier)}
     if len(ids) > 1:
+        # Only an ID of PostGrid's form can be set; whatever else an answer has in its place is not shown.
+        shown = ", ".join(sorted(one for one in ids if one.startswith("mailing_list_") and one.isidentifier()))
         raise ConfigurationError(
             f"Setting `list`: several PostGrid mailing lists have the description {identifier!r} "
-            f"({', '.join(sorted(ids))}); use the ID instead."
+            f"({shown}); use the ID instead."
         )
     return client.mailing_list(ids.pop()) if ids else None

@@ -164,6 +164,7 @@ def _bytes(draw: random.Random, answer: Answer) -> str:
 
 def _status(draw: random.Random, answer: Answer) -> str:
     """Another status, with or without the body; what leads elsewhere leads back."""
+    was_refusal = _is_refusal(answer.status)
     answer.status = draw.choice(STATUSES)
     how = draw.choice(["its body", "no body", "HTML", "an error"])
     if how == "no body":
@@ -174,7 +175,7 @@ def _status(draw: random.Random, answer: Answer) -> str:
         answer.body = (
             b'{"ErrorMessage": "MJ01 canary@example.com", "message": "canary", "error": {"type": "canary@a.test"}}'
         )
-    answer.misleads = _is_refusal(answer.status)
+    answer.misleads = _is_refusal(answer.status) or (was_refusal and answer.status < 300)
     if 300 <= answer.status < 400:
         answer.headers.append((b"Location", draw.choice([b"/", b"http://127.0.0.1:9/canary", b"", b"\xff", b"//"])))
     return f"HTTP {answer.status} with {how}"

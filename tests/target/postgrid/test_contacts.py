@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 
+from mailing_api.errors import ConfigurationError
 from mailing_api.http import client as http_client
 from mailing_api.http.retry import RetryPolicy
 from tests.target.conftest import schema, state
@@ -182,6 +183,16 @@ def test_two_rows_that_only_postgrid_takes_for_the_same_leave_together(postgrid)
     postgrid.deliver([households(), household(1, name="Both"), household(2, name="Both", address_line1="1 MILL LANE")])
     postgrid.deliver([households(), delete(1), delete(2)])
     assert postgrid.on_list() == {}
+
+
+@pytest.mark.parametrize("value", [[None], 5, "9" * 400, "?"], ids=str)
+@pytest.mark.parametrize("name", ["target_mailing_journal", "target_mailing_replacing", "target_mailing_replaced_at"])
+@pytest.mark.parametrize("route", ["contacts", "import"])
+def test_p9_whatever_somebody_else_wrote_into_the_metadata_of_the_list_is_understood(postgrid, route, name, value):
+    others = postgrid.sandbox.postgrid.add_list("Odd", {"target_mailing_route": route, name: value})
+    result = postgrid.deliver([households(), household(1), state(1)], list=others, route=route)
+    assert result.error is None or isinstance(result.error, ConfigurationError)
+    assert (result.states == [1]) is (result.error is None)
 
 
 def test_what_else_a_key_had_is_not_taken_for_the_contact_whose_id_another_one_needs(postgrid):
