@@ -92,6 +92,16 @@ def test_p3_people_who_were_there_before_show_nothing(mailjet):
     assert (result.counts(), told(result)) == ({"delivered": 5}, (0, 5))
 
 
+def test_p3_a_job_that_names_the_file_of_a_batch_is_its_own(mailjet, monkeypatch):
+    """The rows have the same content as before, so that no sample shows it."""
+    monkeypatch.setattr("target_mailing.delivery.doubts.LISTED_WITHIN", 0.2)
+    rows = [schema(), *(person(number, name=None) for number in range(5)), state(1)]
+    mailjet.deliver(rows, route="csv")
+    mailjet.sandbox.faults.add(kind="reply_lost", method="POST", path="*csvimport")
+    result = mailjet.deliver(rows, route="csv", send="all")
+    assert (result.counts(), told(result)) == ({"delivered": 5}, (1, 0))
+
+
 def test_p3_a_job_that_is_listed_late_is_found_at_the_second_look(mailjet, monkeypatch):
     monkeypatch.setattr("target_mailing.delivery.doubts.LISTED_WITHIN", 0.4)
     mailjet.sandbox.mailjet.change(job_listed_after_seconds=0.2)
