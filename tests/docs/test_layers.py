@@ -62,16 +62,10 @@ def test_no_provider_knows_another_one(package, provider):
     assert known(package, {provider}, PROVIDERS - {provider}) == []
 
 
-@pytest.mark.parametrize(
-    ("package", "folders"),
-    [
-        ("mailing_api", {"http", "storage", "process", "aws"}),
-        ("tap_mailing", {"input", "records", "streams", "change_detection"}),
-        ("target_mailing", {"input", "contacts", "delivery", "journal"}),
-    ],
-)
-def test_what_providers_share_knows_none_of_them(package, folders):
-    assert known(package, folders, PROVIDERS) == []
+@pytest.mark.parametrize("package", PACKAGES)
+def test_what_providers_share_knows_none_of_them(package):
+    shared = {module.split(".")[1] for module in imports(package)} - PROVIDERS
+    assert known(package, shared, PROVIDERS) == []
 
 
 @pytest.mark.parametrize("package", PACKAGES)
