@@ -213,8 +213,7 @@ class HttpClient:
             idempotent: sending it twice has the effect of sending it once (GET is, unless `once` is set).
             once: never retry it.
             into: receives the body of a 2xx as it arrives; `decode` gets a response without it.
-            pace: the pace of this kind of request, if the provider limits that separately: the request waits for it and
-                for the account's, and a refusal slows only this one.
+            pace: of this kind of request, if it has a limit of its own beside the account's; a refusal slows only that.
             redirects: pass a redirect to `decode`; otherwise it is an error. Redirects are not followed.
             reads: it only reads, although its method may write.
 
@@ -240,6 +239,7 @@ class HttpClient:
                 if _is_success(status) or (redirects and status < 400):
                     decoded = self._decoded(name, response, decode)
                     own_pace.succeeded()
+                    self.pace.succeeded()  # which may be the same, or have become slower, too
                     self._has_found = True
                     note_answered(f"{method} {route}")
                     return decoded

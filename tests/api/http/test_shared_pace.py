@@ -250,18 +250,30 @@ def test_the_limit_of_all_calls_of_amazon_ses_is_one_row_for_all_regions_and_ope
     assert len(without.named) == 1
 
 
-def test_the_limit_of_all_calls_of_amazon_ses_holds_for_all_processes(store, clock):
-    def client(region):
-        return ses(
-            regions=[region],
-            budget=Budget(store),
-            pace=Pace(2.0, clock=clock, sleep=clock.sleep),
-            requests_per_second=100_000.0,
-            transport=httpx.MockTransport(lambda _: httpx.Response(200, json={})),
-        )
+def one_of_amazon_ses(store, clock, region, limit):
+    return ses(
+        regions=[region],
+        budget=Budget(store),
+        pace=Pace(limit, clock=clock, sleep=clock.sleep),
+        requests_per_second=100_000.0,
+        transport=httpx.MockTransport(lambda _: httpx.Response(200, json={})),
+    )
 
+
+def test_the_limit_of_all_calls_of_amazon_ses_may_be_raised(store, clock):
+    one_of_amazon_ses(store, clock, "eu-west-1", 2.0).describe("eu-west-1")
+    raised = one_of_amazon_ses(store, clock, "us-east-1", 20.0)
+    for _ in range(60):
+        raised.describe("us-east-1")
     began = clock.now
-    clients = {region: client(region) for region in ("eu-west-1", "us-east-1")}
+    for _ in range(20):
+        raised.describe("us-east-1")
+    assert clock.now - began < 20 / 2 / 2
+
+
+def test_the_limit_of_all_calls_of_amazon_ses_holds_for_all_processes(store, clock):
+    began = clock.now
+    clients = {region: one_of_amazon_ses(store, clock, region, 2.0) for region in ("eu-west-1", "us-east-1")}
     for _ in range(5):
         for region, each in clients.items():
             each.describe(region)
