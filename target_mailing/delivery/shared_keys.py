@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Final
 
 import msgspec
@@ -41,8 +42,6 @@ class SharedKeys:
     def __init__(self, journal: Journal) -> None:
         """Begin with no key seen; the journal remembers shared keys."""
         self._journal = journal
-        #: None before the first row: batches of earlier runs may still end then.
-        self._seen: SeenKeys | None = None
         self._moves: dict[bytes, _Moves] = {}
         self._returned: set[bytes] = set()
         #: By stream, rows whose key stands for other addresses, too.
@@ -90,15 +89,19 @@ class SharedKeys:
 
     def came(self, number: int | None) -> bool:
         """Whether a row had a key, given its number in the journal, None for none there; from now on, one had it."""
-        seen = self._seen = self._seen or self._journal.seen_keys()
+        seen = self._seen
         has_come = number is not None and number in seen
         seen.update([] if number is None else [number])
         return has_come
 
     def saw(self, numbers: Iterable[int]) -> None:
         """Rows had the keys of these numbers, each with its address as it was before."""
-        self._seen = self._seen or self._journal.seen_keys()
         self._seen.update(numbers)
+
+    @cached_property
+    def _seen(self) -> SeenKeys:
+        """Begun with the first row that asks: batches of earlier runs may still end until then."""
+        return self._journal.seen_keys()
 
     def remember(self) -> None:
         """The run has succeeded: note the keys that returned to an address. The same log may be read again later."""

@@ -98,10 +98,11 @@ class JournalBatches:
         table = tables.batches
         query = sa.select(table).where(table.c.destination == destination, table.c.state == "open").order_by(table.c.id)
         batches = [self._stored(batch) for batch in self._connection.execute(query).all()]
-        rows = [row for batch in batches for row in batch.rows] if contact_ids is not None else []
-        ids = contact_ids([row.address for row in rows]) if contact_ids is not None else []
-        if any(row.id not in {0, contact} for row, contact in zip(rows, ids, strict=True)):  # 0: not to be noted
-            raise ValueError("an address has another hash")
+        if contact_ids is not None:
+            rows = [row for batch in batches for row in batch.rows]
+            ids = contact_ids([row.address for row in rows])
+            if any(row.id not in {0, contact} for row, contact in zip(rows, ids, strict=True)):  # 0: not to be noted
+                raise ValueError("an address has another hash")
         return batches
 
     def _stored(self, batch: sa.Row[Any]) -> StoredBatch:

@@ -13,6 +13,9 @@ __all__ = ["CALLS_OF_A_MARK", "SEVERAL", "TargetList"]
 
 #: The routes that fill a list.
 _ROUTES: Final = ("contacts", "import")
+#: How PostGrid's IDs of imports and of lists begin.
+_IMPORT_ID: Final = "mailing_list_import_"
+_LIST_ID: Final = "mailing_list_"
 #: Keys of a list's metadata.
 _ROUTE: Final = "target_mailing_route"
 _JOURNAL: Final = "target_mailing_journal"
@@ -132,9 +135,9 @@ def _alike(client: PostgridClient, description: str) -> str:
 
 
 def _find(client: PostgridClient, identifier: str) -> MailingList | None:
-    if identifier.startswith("mailing_list_import_"):
+    if identifier.startswith(_IMPORT_ID):
         raise ConfigurationError("Setting `list` is the ID of an import; name a mailing list instead.")
-    if identifier.startswith("mailing_list_"):
+    if identifier.startswith(_LIST_ID):
         try:
             return client.mailing_list(identifier)
         except NotFound:
@@ -145,7 +148,7 @@ def _find(client: PostgridClient, identifier: str) -> MailingList | None:
     ids = {list_id for _, list_id in _described(client, identifier)}
     if len(ids) > 1:
         # Only an ID of PostGrid's form can be set; whatever else an answer has in its place is not shown.
-        shown = ", ".join(sorted(one for one in ids if one.startswith("mailing_list_") and one.isidentifier()))
+        shown = ", ".join(sorted(one for one in ids if one.startswith(_LIST_ID) and one.isidentifier()))
         raise ConfigurationError(
             f"Setting `list`: several PostGrid mailing lists have the description {identifier!r} "
             f"({shown}); use the ID instead."
