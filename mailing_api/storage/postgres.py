@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 __all__ = [
-    "LOCK_PATIENCE", "OwnSchema", "Run", "connection_options", "failure", "holder_of", "is_database",
+    "LOCK_PATIENCE", "OwnSchema", "Run", "connection_options", "failure", "for_libpq", "holder_of", "is_database",
     "is_statement_mode", "named", "problem_of",
 ]  # fmt: skip
 
@@ -230,6 +230,11 @@ def problem_of(url: str) -> str | None:
         f"is not a valid URL; {form} with special characters of the password percent-encoded (@ is %40, / is %2F, ? is "
         "%3F, # is %23, % is %25, a space is %20), or set the password in PGPASSWORD"
     )
+
+
+def for_libpq(url: str) -> str:
+    """Return a valid URL as libpq reads it, which knows two schemes, in lower case only."""
+    return re.sub(rf"^{_SCHEME}:", "postgresql:", url, flags=re.IGNORECASE)
 
 
 def named(url: str, environ: Mapping[str, str]) -> str:

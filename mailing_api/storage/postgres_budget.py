@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -23,7 +22,7 @@ from mailing_api.http.budget import Row
 from mailing_api.http.shared_pace import AwayError
 from mailing_api.storage import postgres
 from mailing_api.storage.postgres import OwnSchema
-from mailing_api.storage.postgres_watch import ask
+from mailing_api.storage.postgres_watch import WatchedConnection, ask, connect
 
 __all__ = ["PostgresBudget"]
 
@@ -109,10 +108,10 @@ class PostgresBudget:
         if problem := postgres.problem_of(url):
             raise error(f"Setting `{setting}` {problem}.")
         self._schema = OwnSchema(url, _SCHEMA, setting=setting, content="rate budget", error=_UnusableError)
-        self._url = re.sub(r"^\w+\+psycopg:", "postgresql:", url)  # SQLAlchemy's form, as a journal takes it
+        self._url = postgres.for_libpq(url)
         self._setting = setting
         self._lock = threading.Lock()
-        self._connection: psycopg.Connection[Any] | None = None
+        self._connection: WatchedConnection | None = None
         #: Connections that were made, and by which of them a row was last found.
         self._connections = 0
         self._found_by: dict[str, int] = {}
@@ -260,9 +259,9 @@ class PostgresBudget:
         with self._lock:
             self._close_connection()
 
-    def _connected(self) -> psycopg.Connection[Any]:
+    def _connected(self) -> WatchedConnection:
         options = {"connect_timeout": _CONNECT_WITHIN, **postgres.connection_options()}
-        connection = psycopg.connect(self._url, autocommit=True, prepare_threshold=None, **options)
+        connection = connect(conninfo=self._url, autocommit=True, prepare_threshold=None, **options)
 
         def run(statement: str, *parameters: Any) -> Sequence[Sequence[Any]]:
             cursor = connection.execute(statement, parameters or None)

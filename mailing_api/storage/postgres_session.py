@@ -102,7 +102,6 @@ class Session:
         except RefusedSessionError:
             self._release()
             raise SharedSessionError from None
-        connection.watch()
 
     def commit(self) -> None:
         """Commit the connection's transaction if the locks are in the session, by one call.

@@ -16,7 +16,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import pq
 
-__all__ = ["NoAnswerError", "WatchedConnection", "ask", "lost"]
+__all__ = ["NoAnswerError", "WatchedConnection", "ask", "connect", "lost"]
 
 #: Seconds without an answer to a statement after which another connection asks whether the server answers at all.
 ANSWER_WITHIN: Final = 60.0
@@ -102,8 +102,19 @@ class WatchedConnection(psycopg.Connection[Any]):
             given = self.info.get_parameters() | {"password": self.info.password, "connect_timeout": str(LOGIN_WITHIN)}
             psycopg.connect(**{name: value for name, value in given.items() if value}).close()  # type: ignore[arg-type]
         except psycopg.Error as exc:
-            return "FATAL" in str(exc)  # it refuses, so it does not hang
+            return ":  " in str(exc)  # "FATAL:  ...", in the server's language: it refuses, so it does not hang
         return True
+
+
+def connect(**options: Any) -> WatchedConnection:
+    """Connect with libpq's and psycopg's options, and watch each statement.
+
+    Raises:
+        psycopg.Error: the server cannot be reached, or refuses.
+    """
+    connection = WatchedConnection.connect(**options)
+    connection.watch()
+    return connection
 
 
 def lost() -> psycopg.Error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -57,7 +56,7 @@ class PostgresStore(Store):
         self._own = postgres.OwnSchema(
             url, _SCHEMA, setting="change_detection", member="url", content="snapshot", error=ConfigurationError
         )
-        self._url = re.sub(r"^postgres(?:ql)?(?:\+psycopg)?://", "postgresql://", url, flags=re.IGNORECASE)
+        self._url = postgres.for_libpq(url)
         self.name = self._own.name
         self._database: psycopg.Connection[Any] | None = None
         self._session: Session | None = None
@@ -104,11 +103,11 @@ class PostgresStore(Store):
 
     def _connect(self) -> None:
         from mailing_api.storage.postgres_session import Session  # noqa: PLC0415 - needs an extra
-        from mailing_api.storage.postgres_watch import WatchedConnection  # noqa: PLC0415
+        from mailing_api.storage.postgres_watch import connect  # noqa: PLC0415
 
         options = {"conninfo": self._url, **postgres.connection_options()}
         try:
-            self._database = WatchedConnection.connect(autocommit=True, **options)
+            self._database = connect(autocommit=True, **options)
         except self._own.driver_error as exc:
             raise ConfigurationError(
                 f"Setting `change_detection`: cannot connect to {self.name} ({postgres.failure(exc)})."

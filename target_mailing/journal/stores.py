@@ -300,12 +300,12 @@ class PostgresStore(Store):
 
     def _connect(self, _: sa.Dialect, __: object, ___: object, options: dict[str, Any]) -> WatchedConnection:
         """Connect, once: another session would have none of the locks."""
-        from mailing_api.storage.postgres_watch import WatchedConnection, lost  # noqa: PLC0415 - needs an extra
+        from mailing_api.storage.postgres_watch import connect, lost  # noqa: PLC0415 - needs an extra
 
         if self._session is not None:
             raise lost()
         self._options = options
-        self._connection = WatchedConnection.connect(**options)
+        self._connection = connect(**options)
         return self._connection
 
     def _hold(self, text: str) -> str | None:

@@ -6,9 +6,10 @@ from types import SimpleNamespace
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from mailing_api.storage import postgres
-from mailing_api.storage.postgres import OwnSchema, failure, is_statement_mode
+from mailing_api.storage.postgres import OwnSchema, failure, for_libpq, is_statement_mode, problem_of
 
 POOLER = "SET not allowed in statement pooling mode"
 
@@ -31,6 +32,14 @@ def test_p7_an_error_is_told_by_its_kind_and_never_in_its_own_words(error, said)
     message = failure(error)
     assert message.startswith(said)
     assert "canary" not in message
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "POSTGRESQL", "postgresql+psycopg", "Postgres+Psycopg"])
+def test_every_url_that_is_valid_is_one_that_libpq_reads(scheme):
+    url = f"{scheme}://role:a%2Bb@host:5433/base?sslmode=require"
+    assert problem_of(url) is None
+    parts = {"user": "role", "password": "a+b", "host": "host", "port": "5433", "dbname": "base", "sslmode": "require"}
+    assert conninfo_to_dict(for_libpq(url)) == parts
 
 
 def test_only_an_error_of_a_pooler_is_one_of_its_statement_mode():

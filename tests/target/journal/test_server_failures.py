@@ -10,8 +10,10 @@ import pytest
 from mailing_api.errors import ConfigurationError
 from mailing_api.storage import postgres_watch
 from mailing_api.storage.postgres_session import Session
+from mailing_api.storage.postgres_watch import WatchedConnection
 from tap_mailing.change_detection.postgres import PostgresStore as Snapshots
 from target_mailing.delivery import jobs
+from target_mailing.journal.stores import PostgresStore
 from tests.postgresql import postgresql_server
 from tests.target.conftest import people, schema, state
 
@@ -136,3 +138,47 @@ def test_settings_of_the_role_do_no_harm(account, server, setting):
             connection.execute("ALTER ROLE postgres RESET ALL")
     assert (first.error, again.error) == (None, None)
     assert sent(account) == EVERYBODY
+
+
+def at_statement(monkeypatch, number, act):
+    """Let something happen right before a statement."""
+    usual, counts = WatchedConnection.wait, []
+
+    def wait(connection, *args, **options):
+        counts.append(None)
+        if len(counts) == number:
+            act()
+        return usual(connection, *args, **options)
+
+    monkeypatch.setattr(WatchedConnection, "wait", wait)
+
+
+def deliver(account):
+    return account.deliver(ROWS).error
+
+
+def plan(account):
+    return account.deliver(ROWS, mode="plan").error
+
+
+def look(account):
+    store = PostgresStore(account.config["journal"], "any")
+    try:
+        store.read_only()
+    except store.errors as error:
+        return store.failure(error)
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize("statement", [1, 2, 4])
+@pytest.mark.parametrize("use", [deliver, plan, look])
+def test_p9_a_server_that_hangs_at_the_start_ends_the_run_in_bounded_time(account, server, monkeypatch, statement, use):
+    assert account.deliver(ROWS[:2]).error is None
+    with monkeypatch.context() as patch:
+        at_statement(patch, statement, server.freeze)
+        try:
+            error = use(account)
+        finally:
+            server.thaw()
+    assert "the server did not answer for a minute" in str(error)
