@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -301,10 +302,10 @@ def positive(name: str, value: Any) -> Any:
     """Return a number that is above 0, unchanged.
 
     Raises:
-        ConfigurationError: it is 0 or less, or not a number.
+        ConfigurationError: it is 0 or less, infinite, or not a number.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-        raise ConfigurationError(f"Setting `{name}` is {shown(value)}; it must be above 0.")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+        raise ConfigurationError(f"Setting `{name}` is {shown(value)}; it must be a number above 0.")
     return value
 
 

@@ -211,22 +211,27 @@ class SharedPace(Pace):
             self._holder.took(lease, self._clock() + self._offset)
 
     def _look(self) -> None:
-        before = self._clock()
+        asked = self._clock()
         now, _, row = self._store.read(self._name)
-        if abs(now - self._clock() - self._offset) > budget.GRACE:
-            self._set_clock(now)
+        if self._is_put(now, asked):
+            self._set_clock(now, asked)
         else:
-            self._holder.saw(row, before + self._offset, self._clock() + self._offset)
+            self._holder.saw(row, asked + self._offset, self._clock() + self._offset)
         self._row = row or self._row
 
-    def _set_clock(self, now: float) -> None:
+    def _is_put(self, now: float, asked: float) -> bool:
+        """Whether the store's clock, or this process's, was put forward or back, by the answer to what was asked."""
+        least, most = now - self._clock(), now - asked
+        return not least - budget.GRACE <= self._offset <= most + budget.GRACE
+
+    def _set_clock(self, now: float, asked: float) -> None:
         """Note the store's time. If its clock, or this process's, was put forward or back, the lease is void."""
-        offset = now - self._clock()
-        if abs(offset - self._offset) > budget.GRACE:
+        if self._is_put(now, asked):
             self._holder.drop()
             if self._row is not None:
                 self._cools(self._row.cool_until - self._offset - self._clock())
-        self._offset = offset
+        # The answer took a while, so the slots come a little late, never early.
+        self._offset = now - self._clock()
 
     def _change(self, change: Callable[[Row, float], Row]) -> None:
         """Change the row, which other processes may change, too.
@@ -236,18 +241,19 @@ class SharedPace(Pace):
         """
         deadline = self._clock() + _PATIENCE
         for attempt in range(_ATTEMPTS):
-            if self._clock() > deadline:
+            if attempt:
+                self._sleep(random.random() * _BETWEEN * attempt)  # noqa: S311
+            asked = self._clock()
+            if asked > deadline:
                 break
             now, revision, row = self._store.read(self._name)
-            # The answer took a while, so the slots come a little late, never early.
-            self._set_clock(now)
+            self._set_clock(now, asked)
             before = row or self._first_row(now)
             self._row = before
             after = change(before, now)
             if after == row or self._store.swap(self._name, revision, after):
                 self._row = after
                 return
-            self._sleep(random.random() * _BETWEEN * (attempt + 1))  # noqa: S311
         raise AwayError
 
     def _cools(self, seconds: float) -> None:

@@ -105,9 +105,10 @@ class PostgresBudget:
         Raises:
             Exception: `error`: it is not a URL.
         """
-        if problem := postgres.problem_of(url):
-            raise error(f"Setting `{setting}` {problem}.")
-        self._schema = OwnSchema(url, _SCHEMA, setting=setting, content="rate budget", error=_UnusableError)
+        try:
+            self._schema = OwnSchema(url, _SCHEMA, setting=setting, content="rate budget", error=_UnusableError)
+        except _UnusableError as exc:
+            raise error(str(exc)) from None
         self._url = postgres.for_libpq(url)
         self._setting = setting
         self._lock = threading.Lock()
@@ -118,10 +119,11 @@ class PostgresBudget:
         self._closing = threading.Event()
         self._is_lost = threading.Event()
         self._was_tried = threading.Event()
-        self._has_warned = False
+        #: Whether it was said that the database cannot be used: since it last was, and ever.
+        self._is_said_away = self._has_warned = False
         threading.Thread(target=self._keep_connected, name="rate-budget", daemon=True).start()
         self._was_tried.wait(FIRST_WITHIN)
-        if self._connection is None and not self._has_warned:
+        if self._connection is None:
             self._warn("the server did not answer yet")
 
     @property
@@ -151,10 +153,16 @@ class PostgresBudget:
     def swap(self, name: str, revision: int, row: Row) -> bool:
         """As of any store."""
         values = [_literal(getattr(row, column)) for column in _COLUMNS]
-        if not revision:
-            return self._ask(_INSERT.format(name=name, columns=", ".join(_COLUMNS), values=", ".join(values))) == "1"
-        pairs = ", ".join(f"{column} = {value}" for column, value in zip(_COLUMNS, values, strict=True))
-        return self._ask(_UPDATE.format(name=name, revision=revision, assignments=pairs)) == "1"
+        if revision:
+            pairs = ", ".join(f"{column} = {value}" for column, value in zip(_COLUMNS, values, strict=True))
+            statement = _UPDATE.format(name=name, revision=revision, assignments=pairs)
+        else:
+            statement = _INSERT.format(name=name, columns=", ".join(_COLUMNS), values=", ".join(values))
+        is_swapped = self._ask(statement) == "1"
+        if self._is_said_away:  # a server whose disk is full still reads
+            self._is_said_away = False
+            logger.info("Setting `%s`: %s answers; the rate is shared.", self._setting, self._schema.name)
+        return is_swapped
 
     def close(self) -> None:
         """Close the connection."""
@@ -220,15 +228,18 @@ class PostgresBudget:
         self._is_lost.set()
 
     def _warn(self, reason: str) -> None:
+        self._say_away(f"Setting `{self._setting}`: {self._schema.name} cannot be used ({reason}).")
+
+    def _say_away(self, problem: str) -> None:
+        """Say once that the database cannot be used, until it can."""
+        if self._is_said_away:
+            return
         level = logging.INFO if self._has_warned else logging.WARNING
-        self._has_warned = True
+        self._is_said_away = self._has_warned = True
         logger.log(
             level,
-            "Setting `%s`: %s cannot be used (%s). This run continues alone, at half of its share of the last rate, "
-            "and tries again every %g s.",
-            self._setting,
-            self._schema.name,
-            reason,
+            "%s This run continues alone, at half of its share of the last rate, and tries again every %g s.",
+            problem,
             AGAIN_AFTER,
         )
 
@@ -236,19 +247,17 @@ class PostgresBudget:
         while not self._closing.is_set():
             try:
                 connection = self._connected()
+            except _UnusableError as exc:
+                self._say_away(str(exc))
+                self._was_tried.set()
             except Exception as exc:  # noqa: BLE001 - whatever it is, the run continues alone
-                if not self._has_warned:
-                    self._warn(
-                        _reason(exc).removeprefix(f"Setting `{self._setting}`: in {self._schema.name}, ").rstrip(".")
-                    )
+                self._warn(_reason(exc))
                 self._was_tried.set()
             else:
                 self._is_lost.clear()
                 self._connections += 1
                 self._connection = connection
                 self._was_tried.set()
-                if self._has_warned:
-                    logger.info("Setting `%s`: %s answers; the rate is shared.", self._setting, self._schema.name)
                 began = time.monotonic()
                 if not self._closing.is_set():
                     self._is_lost.wait()
@@ -289,15 +298,15 @@ class PostgresBudget:
             run(f"COMMENT ON SCHEMA {_SCHEMA} IS '{_VERSION}'")
         if run(_FOUND_VERSION, _SCHEMA)[0][0] != _VERSION:
             raise _UnusableError(
-                "its table belongs to another version of this program: let all workers use the same version, or drop "
-                f"the schema {_SCHEMA} when none runs"
+                f"Setting `{self._setting}`: the table of {self._schema.name} belongs to another version of this "
+                "program. Let all workers use the same version, or drop the schema when none runs."
             )
         run(_READ.format(name=""))
         run("UPDATE mailing_rate_budget.accounts SET revision = 0 WHERE false")  # refused where nothing can be written
 
 
 class _UnusableError(Exception):
-    """The schema cannot be used; says why."""
+    """The schema cannot be used; the message is a whole one."""
 
 
 class _EndedError(Exception):
@@ -306,8 +315,6 @@ class _EndedError(Exception):
 
 def _reason(error: Exception) -> str:
     """Why there is no connection; its own message may quote the URL."""
-    if isinstance(error, _UnusableError):
-        return str(error)
     return postgres.failure(error) if isinstance(error, psycopg.Error) else type(error).__name__
 
 

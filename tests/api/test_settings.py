@@ -110,7 +110,7 @@ def test_p9_a_duration_that_is_none_names_its_setting(value):
         duration("x", value)
 
 
-@pytest.mark.parametrize("value", [0, -1, True, None, "3"])
+@pytest.mark.parametrize("value", [0, -1, True, None, "3", float("inf"), float("nan")])
 def test_p9_what_must_be_positive_is(value):
     with pytest.raises(ConfigurationError, match="`x`"):
         positive("x", value)

@@ -428,3 +428,13 @@ def test_a_process_with_a_low_limit_does_not_delay_the_others(store, clock):
             slow.wait()
             clock.now = now  # it waits beside the other
     assert count >= 0.9 * 100 * 20
+
+
+def test_an_answer_that_takes_long_does_not_end_the_lease(store, clock):
+    pace = shared(store, clock, 2.0)
+    pace.wait()
+    pace._take()
+    lease = pace._holder._lease
+    for store.seconds in (0.0, 1.4, 0.0, 1.4):
+        pace._look()
+        assert pace._holder._lease is lease

@@ -181,6 +181,26 @@ def test_a_dropped_table_is_named_once_and_the_run_continues_alone(server, caplo
 
 
 @pytest.mark.slow
+def test_a_server_that_cannot_write_is_named_once_until_it_can(server, caplog, monkeypatch):
+    caplog.set_level("INFO", "mailing_api.storage")
+    monkeypatch.setattr("mailing_api.storage.postgres_budget.AGAIN_AFTER", 0.02)
+    with closing(rate_budget({"rate_budget": server.url})) as budget:
+        pace = budget.share(Pace(100.0), "provider full")
+        pace.wait()
+        with psycopg.connect(server.url) as connection:
+            connection.execute("ALTER TABLE mailing_rate_budget.accounts ADD CONSTRAINT writes CHECK (false) NOT VALID")
+        before = budget._store._connections
+        while budget._store._connections < before + 5:  # it can be read each time
+            pace.wait()
+        assert [record.levelname for record in caplog.records] == ["WARNING"]
+        with psycopg.connect(server.url) as connection:
+            connection.execute("ALTER TABLE mailing_rate_budget.accounts DROP CONSTRAINT writes")
+        while len(caplog.records) < 2:
+            pace.wait()
+    assert "answers; the rate is shared" in caplog.records[1].getMessage()
+
+
+@pytest.mark.slow
 @needs_pgbouncer
 def test_a_pooler_in_transaction_mode_is_no_hindrance(server):
     with pgbouncer(server.url, pool_mode="transaction", default_pool_size=2) as url:
