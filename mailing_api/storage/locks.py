@@ -10,6 +10,7 @@ import socket
 import sqlite3
 import stat
 import struct
+import sys
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -62,7 +63,9 @@ _HOLDER: Final = re.compile(r"process \d{1,10} on [A-Za-z0-9._-]{1,253}")
 #: In the page of SQLite's own locks, which begin at a gigabyte and take 512 bytes: it holds no data.
 _LOCK_BYTE: Final = 0x40000000 + 1024
 
-#: The form of a lock.
+#: Whether locks can belong to an open file and not to the process. Other systems give a lock another form.
+_HAS_LOCKS_OF_FILES: Final = sys.platform.startswith("linux")
+#: The form of such a lock.
 _LOCK: Final = "hhqqi"
 
 #: Suffixes of the names of files that SQLite keeps beside a file.
@@ -149,7 +152,7 @@ class HeldFile:
     @property
     def holder(self) -> str | None:
         """The process that holds the file, for messages; None if none does, or the system does not say."""
-        if not hasattr(fcntl, "F_OFD_GETLK"):
+        if not _HAS_LOCKS_OF_FILES:
             return None
         try:
             descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -290,8 +293,7 @@ class HeldFile:
 def lock_file(descriptor: int) -> bool:
     """Lock a byte of an open file that SQLite does not use, until the file is closed; return whether it succeeded."""
     try:
-        if hasattr(fcntl, "F_OFD_SETLK"):
-            # On the open file, not for the process: it stays when another descriptor of the file is closed.
+        if _HAS_LOCKS_OF_FILES:  # it stays when another descriptor of the file is closed
             fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _lock_of(fcntl.F_WRLCK))
         else:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _LOCK_BYTE)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +45,23 @@ def test_a_file_stays_locked_until_its_database_is_closed(tmp_path):
     held.let_go(lambda: seen.append(HeldFile(path, MARK).holder))
     assert seen == ["another process"]  # whose name is gone, as it is about to end
     assert HeldFile(path, MARK).holder is None
+
+
+@pytest.mark.slow
+def test_p9_a_system_without_locks_of_files_locks_for_the_process(tmp_path, monkeypatch):
+    monkeypatch.setattr(locks, "_HAS_LOCKS_OF_FILES", False)
+    monkeypatch.delattr(fcntl, "F_OFD_SETLK")
+    path = tmp_path / "journal.sqlite"
+    held = HeldFile(path, MARK)
+    held.hold()
+    attempt = "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'r+'), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 0x40000400)"
+    command = [sys.executable, "-c", attempt, str(path)]
+    try:
+        assert HeldFile(path, MARK).holder is None  # such a system does not say
+        assert b"BlockingIOError" in subprocess.run(command, capture_output=True, check=False).stderr
+    finally:
+        held.let_go(lambda: None)
+    subprocess.run(command, check=True)
 
 
 def test_a_draft_that_another_user_puts_there_is_not_written(tmp_path, other, monkeypatch):
