@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 __all__ = [
-    "LOCK_PATIENCE", "OwnSchema", "Run", "connection_options", "failure", "for_libpq", "holder_of", "is_database",
-    "is_statement_mode", "named", "problem_of",
+    "LOCK_PATIENCE", "READ_ONLY", "OwnSchema", "Run", "connection_options", "failure", "for_libpq", "holder_of",
+    "is_database", "is_statement_mode", "named", "problem_of",
 ]  # fmt: skip
 
 #: Runs a statement with parameters, each as `%s`, by any driver; returns the rows.
@@ -270,11 +270,13 @@ _LOST: Final = (
     "check that the server can be reached, and the user, password and database in the URL or in libpq's environment "
     "variables, such as PGPASSWORD"
 )
+#: Why nothing can be written.
+READ_ONLY: Final = "nothing can be written there: it is a replica, or default_transaction_read_only is set"
 _CHANGED: Final = "its tables were changed or dropped by another program"
 _FAILURES: Final = {
-    "08006": "the connection was lost",
+    "08006": "the connection was lost; see whether the server restarted, or the network failed",
     "23502": _CHANGED,
-    "25006": "the server is read-only",
+    "25006": READ_ONLY,
     "25P03": "the server ended a transaction that waited (idle_in_transaction_session_timeout)",
     "28000": "the server refuses this user",
     "28P01": "the server refuses this user or password",

@@ -16,6 +16,8 @@ from typing import Any, Final
 import psycopg
 from psycopg import pq
 
+from mailing_api.storage import postgres
+
 __all__ = ["NoAnswerError", "WatchedConnection", "ask", "connect", "lost"]
 
 #: Seconds without an answer to a statement after which another connection asks whether the server answers at all.
@@ -60,6 +62,7 @@ class WatchedConnection(psycopg.Connection[Any]):
 
         Raises:
             NoAnswerError: the server hangs.
+            psycopg.errors.ConnectionFailure: the connection was lost, of which the driver's own error has no code.
         """
         self._sent_at = time.monotonic()
         try:
@@ -67,6 +70,8 @@ class WatchedConnection(psycopg.Connection[Any]):
         except psycopg.Error as exc:
             if self._is_given_up:
                 raise NoAnswerError(NoAnswerError.explanation) from exc
+            if exc.sqlstate is None and self.broken and not postgres.is_statement_mode(exc):
+                raise lost() from exc
             raise
         finally:
             self._sent_at = None
@@ -124,6 +129,8 @@ def lost() -> psycopg.Error:
 
 def _refused(code: bytes) -> psycopg.Error:
     """The error of a statement, without the server's message, which may quote values."""
+    if not code:
+        return lost()
     try:
         return psycopg.errors.lookup(code.decode())()
     except KeyError:

@@ -245,13 +245,15 @@ class PostgresStore(Store):
                 self._session.check()
 
     def would_be_made(self) -> bool:
-        """Whether the schema does not exist, and the role may make it."""
+        """Whether the schema does not exist, and could be made."""
         try:
             with self._engine.connect() as connection:
                 run = schemas.run_over(connection)
                 self._own.check(run)
                 if self._own.is_there(run):
                     return False
+                if run("SHOW transaction_read_only")[0][0] == "on":
+                    raise self.error(f"could not be made ({postgres.READ_ONLY})")
                 if not run("SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')")[0][0]:
                     raise self.error(
                         "could not be made: the role needs CREATE on the database, or the schema made for it "

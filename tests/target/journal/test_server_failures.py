@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 
 import psycopg
 import pytest
@@ -13,7 +14,7 @@ from mailing_api.storage.postgres_session import Session
 from mailing_api.storage.postgres_watch import WatchedConnection
 from tap_mailing.change_detection.postgres import PostgresStore as Snapshots
 from target_mailing.delivery import jobs
-from target_mailing.journal.stores import PostgresStore
+from target_mailing.journal.stores import JournalError, PostgresStore
 from tests.postgresql import postgresql_server
 from tests.target.conftest import people, schema, state
 
@@ -67,6 +68,7 @@ def complete(account, first):
         assert first.states == [6]
     else:
         assert "Setting `journal`: PostgreSQL localhost/postgres, schema " in str(first.error)
+        assert "user, password and database" not in str(first.error), "these were right when it connected"
         assert first.states == [] or len(sent(account)) == len(EVERYBODY)
     second = account.deliver(ROWS)
     assert (second.error, second.states) == (None, [6])
@@ -138,6 +140,15 @@ def test_settings_of_the_role_do_no_harm(account, server, setting):
             connection.execute("ALTER ROLE postgres RESET ALL")
     assert (first.error, again.error) == (None, None)
     assert sent(account) == EVERYBODY
+
+
+def test_p9_a_journal_that_is_not_there_could_not_be_made_where_nothing_can_be_written(server, monkeypatch):
+    monkeypatch.setenv("PGOPTIONS", "-c default_transaction_read_only=on")
+    with (
+        closing(PostgresStore(server.url, "none yet")) as store,
+        pytest.raises(JournalError, match=r"could not be made \(nothing can be written there: it is a replica"),
+    ):
+        store.would_be_made()
 
 
 def at_statement(monkeypatch, number, act):
