@@ -267,8 +267,8 @@ def is_statement_mode(error: BaseException) -> bool:
 
 
 _LOST: Final = (
-    "check that the server can be reached, and the user, password and database in the URL or in libpq's environment "
-    "variables, such as PGPASSWORD"
+    "check that the server can be reached and has a connection left, and the user, password and database in the URL or "
+    "in libpq's environment variables, such as PGPASSWORD"
 )
 #: Why nothing can be written.
 READ_ONLY: Final = "nothing can be written there: it is a replica, or default_transaction_read_only is set"
@@ -278,6 +278,7 @@ _FAILURES: Final = {
     "23502": _CHANGED,
     "25006": READ_ONLY,
     "25P03": "the server ended a transaction that waited (idle_in_transaction_session_timeout)",
+    "25P04": "a transaction took longer than the server allows (transaction_timeout)",
     "28000": "the server refuses this user",
     "28P01": "the server refuses this user or password",
     "3D000": "the database does not exist",

@@ -45,6 +45,7 @@ _BEGIN: Final = (
 )
 #: What the transaction that looks at the table needs, and the settings of a role may deny.
 _ENTER: Final = (
+    "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; "  # what another worker made while this one waited is seen
     "SET LOCAL search_path TO ''; SET LOCAL statement_timeout TO {limit}; SET LOCAL lock_timeout TO {limit}; "
     "SET LOCAL idle_in_transaction_session_timeout TO {limit}"
 ).format(limit=_CONNECT_WITHIN * 1000)

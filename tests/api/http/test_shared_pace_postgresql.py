@@ -19,6 +19,7 @@ from mailing_api.http.pace import Pace
 from mailing_api.http.shared_pace import AwayError
 from mailing_api.mailjet import MailjetClient
 from mailing_api.rate_budget import rate_budget
+from mailing_api.storage import postgres_budget
 from tests.pgbouncer import needs_pgbouncer, pgbouncer
 from tests.postgresql import postgresql_server
 
@@ -258,6 +259,21 @@ def test_settings_of_the_role_do_not_hinder_sharing(server, sql, caplog, monkeyp
             assert time.monotonic() - began < 0.9
             time.sleep(0.3)
         assert pace._alone is None
+    assert caplog.text == ""
+
+
+@pytest.mark.slow
+def test_a_table_that_another_worker_makes_meanwhile_is_used(server, sql, caplog):
+    sql("DROP SCHEMA IF EXISTS mailing_rate_budget CASCADE")
+    sql("ALTER ROLE postgres SET default_transaction_isolation = 'serializable'")
+    with psycopg.connect(server.url) as other:
+        other.execute("SELECT pg_advisory_xact_lock(hashtextextended('mailing_rate_budget', 0))")
+        other.execute("CREATE SCHEMA mailing_rate_budget")
+        other.execute(postgres_budget._TABLE)
+        other.execute(f"COMMENT ON SCHEMA mailing_rate_budget IS '{postgres_budget._VERSION}'")
+        Timer(0.3, other.commit).start()
+        with closing(rate_budget({"rate_budget": server.url})) as budget:
+            assert budget._store.is_there
     assert caplog.text == ""
 
 
