@@ -237,8 +237,11 @@ class OpenRejects:
         if stored is None:
             places: dict[Resource, int] = {}
             for row in rows:
-                _add_places(places, ((row.id, self.place(row.line)),))
-                _add_places(places, ((key, self.place(row.also.get(key, row.line))) for key in row.own_keys))
+                # A record that is sent again is not done before its key's former address is removed.
+                before = 1 if self.places is not None and row.pending_removals else 0
+                lines: list[tuple[Resource, int]] = [(row.id, row.line)]
+                lines += [(key, row.also.get(key, row.line)) for key in row.own_keys]
+                _add_places(places, ((one, self.place(line) - before) for one, line in lines))
             self.delete(self._before(places))
             return
         created = _order_at(stored.created_at + 0.001)
@@ -246,7 +249,8 @@ class OpenRejects:
         ended: dict[Resource, int] = {}
         for row in rows:
             # What is done for a record that was rejected does not close it; of records sent again it has another place.
-            before = 0 if stored.are_rejects else 1
+            leaves = any(map(self._keys.possible_addresses, row.contact_keys))  # addresses still to be removed
+            before = 0 if stored.are_rejects and not leaves else 1
             _add_places(ended, ((one, at - before) for one, at in noted.pop((row.id, row.key), {}).items()))
         coming: dict[Resource, int] = {}
         for each in () if stored.are_rejects else noted.values():  # these are still open themselves
