@@ -141,12 +141,13 @@ def take(
         since: its last slot, and the interval after it, have passed then; 0 for no slot.
     """
     row, own = _dated(row, now), limits
-    limits = _of_all(limits, row.workers)
+    rate, own_rate = row.rate_within(_of_all(own, row.workers)), row.rate_within(own)
+    patience = max(_PATIENCE, 3 * len(row.workers) / rate, 3 / own_rate)
+    workers = {name: at for name, at in row.workers.items() if now - patience < at <= now + patience} | {worker: now}
+    limits = _of_all(own, workers)
     if has_succeeded:
         row = _grown(row, limits, now)
     rate, own_rate = row.rate_within(limits), row.rate_within(own)
-    patience = max(_PATIENCE, 3 * len(row.workers) / rate, 3 / own_rate)
-    workers = {name: at for name, at in row.workers.items() if now - patience < at <= now + patience} | {worker: now}
     count = max(1, min(want, int(own_rate * SPAN / len(workers))))
     farthest = max(now, row.cool_until) + _FARTHEST + 2 * len(workers) / rate
     start = max(now, row.cool_until, min(row.next_slot, farthest))

@@ -304,6 +304,13 @@ def test_the_limit_of_all_is_obeyed_although_an_earlier_rate_was_greater():
     assert starts[-1] - starts[0] == pytest.approx(3.9)
 
 
+def test_the_limit_of_a_process_that_ended_long_ago_binds_nobody():
+    before, after = Limits(40.0, 0.5, 0.2), Limits(4.0, 0.5, 0.2)
+    row, _ = budget.take(budget.begin(before, 0.0), before, worker=budget.named("a", before), now=0.0)
+    row, _ = budget.take(row, after, worker=budget.named("b", after), now=60.0)
+    assert row.next_slot == 60.25
+
+
 @pytest.mark.parametrize("name", ["a", "a-", "a-x", "a-nan", "a-1e400", "-", "a--5", "a-1-2"])
 def test_names_of_processes_that_others_gave_are_lived_with(name):
     limits = Limits(10.0, 0.5, 0.2)
