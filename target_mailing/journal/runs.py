@@ -117,13 +117,17 @@ class Runs:
         if not self._runs:
             return found
         in_order: list[Any] = sorted(wanted)
-        parts = " UNION ALL ".join(f"SELECT n FROM w JOIN {run.table} USING (value)" for run in self._runs)  # noqa: S608
+        # CROSS JOIN has SQLite search the run for each value; else it may read the whole run, and search the values.
+        parts = " UNION ALL ".join(
+            f"SELECT n FROM w CROSS JOIN {run.table} r WHERE r.value = w.value"  # noqa: S608
+            for run in self._runs
+        )
         for begin in range(0, len(in_order), VALUES_AT_ONCE):
             some = padded(in_order[begin : begin + VALUES_AT_ONCE])
             values_of = ",".join([f"({self._driver.parameter})"] * len(some))
             found += self._driver.query(
                 f"WITH w (value) AS (VALUES {values_of}), f (n) AS ({parts}) "  # noqa: S608 - the names are ours
-                f"SELECT {self._columns} FROM f JOIN {self._table} t USING (n)",
+                f"SELECT {self._columns} FROM f CROSS JOIN {self._table} t WHERE t.n = f.n",
                 some,
             )
         return found

@@ -6,7 +6,7 @@ import re
 import shutil
 import tempfile
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from random import Random
 
@@ -368,3 +368,26 @@ def test_a_filter_that_grows_still_knows_what_it_knew(contacts, monkeypatch):
     assert 32 <= len(table._index._marks) <= 64
     for number in range(59, -1, -1):  # where no row is expected, so that the index is asked
         assert len(table.find([number * 7919])) == 1
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize("count", [1, 5, 70, 150, 300, 600, 1500, 3000])
+def test_a_run_is_searched_for_each_value_and_is_never_read_whole(contacts, monkeypatch, count, parts):
+    """SQLite may choose otherwise for some numbers of values; that took a hundred times as long."""
+    driver, table = contacts
+    keys = Arrivals(driver, tables.keys, Index("keys_by_id", "id", start=8), replaced={"email": ""})
+    for number in range(parts):
+        table.put([(number, 1, 1.0, 2)])
+        keys.put([(number.to_bytes(16), "ada@example.com", 1)])
+        for one in (table, keys):
+            one._index._taken_up()
+            one._index._end_run()
+            one._index._marks = None
+    plans, query = [], driver.query
+    monkeypatch.setattr(driver, "query", lambda text, values: plans.append(query(f"EXPLAIN QUERY PLAN {text}", values)))
+    for table_of, values in ((table, range(count)), (keys, [b"%08d" % n + bytes(8) for n in range(count)])):
+        with suppress(TypeError):  # nothing is found
+            table_of._index.rows(values)
+    steps = {step[3] for plan in plans for step in plan}
+    assert len(plans) == 2
+    assert not [step for step in steps if "AUTOMATIC" in step or re.match(r"SCAN (r|t|\w+_by_\w+)\b", step)]
