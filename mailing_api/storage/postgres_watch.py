@@ -70,11 +70,21 @@ class WatchedConnection(psycopg.Connection[Any]):
         except psycopg.Error as exc:
             if self._is_given_up:
                 raise NoAnswerError(NoAnswerError.explanation) from exc
-            if exc.sqlstate is None and self.broken and not postgres.is_statement_mode(exc):
+            if exc.sqlstate is None and self.closed and not postgres.is_statement_mode(exc):
                 raise lost() from exc
             raise
         finally:
             self._sent_at = None
+
+    def cursor(self, *args: Any, **options: Any) -> Any:
+        """A cursor.
+
+        Raises:
+            psycopg.errors.ConnectionFailure: the connection was lost.
+        """
+        if self.closed:
+            raise lost()
+        return super().cursor(*args, **options)
 
     def close(self) -> None:
         """End the session."""

@@ -95,6 +95,7 @@ class JournalErasure:
 
     def close(self) -> None:
         """Release the journal."""
+        self._roll_back()  # what was read last; all else is committed, and the connection may be lost
         self._opened.close()
 
     # Finding

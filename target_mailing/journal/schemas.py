@@ -50,7 +50,7 @@ def copy_table(source: sa.Connection, target: sa.Connection, table: sa.Table, sc
     """Copy a table's rows from a schema into a SQLite file, which has the table."""
     there = {column["name"] for column in sa.inspect(source).get_columns(table.name, schema=schema)}
     columns = [one for one in table.to_metadata(sa.MetaData(), schema).columns if one.name in there]
-    rows = source.execution_options(stream_results=True).execute(sa.select(*columns))
+    rows = source.execute(sa.select(*columns).execution_options(stream_results=True))
     names = [one.name for one in columns]
     insert = f"INSERT INTO {table.name} ({','.join(names)}) VALUES ({','.join('?' * len(names))})"  # noqa: S608 - ours
     for part in rows.partitions(10_000):

@@ -270,6 +270,7 @@ class PostgresStore(Store):
             JournalError: it is of an earlier version, or another role owns something in the schema.
         """
         with self._engine.connect() as connection:
+            self._connection.prepare_threshold = None  # a pooler may give each transaction another session
             run = schemas.run_over(connection)
             self._own.check(run)
             if not self._own.is_there(run):
@@ -293,8 +294,11 @@ class PostgresStore(Store):
 
     def hold_copied_list(self, name: str) -> str | None:
         """As `hold_list`, for a copy."""
-        with self._engine.connect() as connection:
-            return self.hold_list(connection, name)
+        try:
+            with self._engine.connect() as connection:
+                return self.hold_list(connection, name)
+        except self.errors as exc:
+            raise self.error(self.failure(exc)) from None
 
     def hold_list(self, connection: sa.Connection, name: str) -> str | None:  # noqa: ARG002 - of its session
         """Take an advisory lock of the database, which holds for all schemas, users and machines."""

@@ -70,16 +70,16 @@ def test_a_server_that_is_gone_is_given_up(answers_another, listener):
 class Watched(WatchedConnection):
     """A connection without a server; its watch's clock goes on by a look each, which is a second."""
 
-    def __init__(self, monkeypatch, *, broken=False, answers=True):
+    def __init__(self, monkeypatch, *, closed=False, answers=True):
         self.now = 1000.0
-        self.is_broken = broken
+        self.is_closed = closed
         self.answers = answers
         self.asked = []
         monkeypatch.setattr(postgres_watch, "time", SimpleNamespace(monotonic=lambda: self.now))
 
     @property
-    def broken(self):
-        return self.is_broken
+    def closed(self):
+        return self.is_closed
 
     def _answers_another(self):
         self.asked.append(self.now)
@@ -136,7 +136,7 @@ POOLER = psycopg.OperationalError("SET not allowed in statement pooling mode")
 
 
 @pytest.mark.parametrize(
-    ("raised", "broken", "given_up", "expected"),
+    ("raised", "closed", "given_up", "expected"),
     [
         (LOST, True, False, psycopg.errors.ConnectionFailure),
         (LOST, True, True, NoAnswerError),
@@ -146,13 +146,13 @@ POOLER = psycopg.OperationalError("SET not allowed in statement pooling mode")
     ],
 )
 def test_p9_a_lost_connection_is_not_told_as_one_that_could_not_be_made(
-    monkeypatch, raised, broken, given_up, expected
+    monkeypatch, raised, closed, given_up, expected
 ):
     def fails(*_):
         raise raised
 
     monkeypatch.setattr(psycopg.Connection, "wait", fails)
-    watched = Watched(monkeypatch, broken=broken)
+    watched = Watched(monkeypatch, closed=closed)
     watched._is_given_up = given_up
     with pytest.raises(psycopg.Error) as caught:
         watched.wait()
@@ -160,6 +160,11 @@ def test_p9_a_lost_connection_is_not_told_as_one_that_could_not_be_made(
     assert watched._sent_at is None
     if expected is psycopg.errors.ConnectionFailure:
         assert postgres.failure(caught.value).startswith("the connection was lost")
+
+
+def test_a_connection_that_was_lost_before_has_no_cursor(monkeypatch):
+    with pytest.raises(psycopg.errors.ConnectionFailure):
+        Watched(monkeypatch, closed=True).execute("SELECT 1")
 
 
 class Answer:

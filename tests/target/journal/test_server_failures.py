@@ -17,6 +17,7 @@ from target_mailing.delivery import jobs
 from target_mailing.journal.stores import JournalError, PostgresStore
 from tests.postgresql import postgresql_server
 from tests.target.conftest import people, schema, state
+from tests.target.erase.erasing import asked_to_erase
 
 pytestmark = pytest.mark.slow
 
@@ -152,7 +153,7 @@ def test_p9_a_journal_that_is_not_there_could_not_be_made_where_nothing_can_be_w
 
 
 def at_statement(monkeypatch, number, act):
-    """Let something happen right before a statement."""
+    """Let something happen right before a statement; returns a list that grows with each."""
     usual, counts = WatchedConnection.wait, []
 
     def wait(connection, *args, **options):
@@ -162,6 +163,7 @@ def at_statement(monkeypatch, number, act):
         return usual(connection, *args, **options)
 
     monkeypatch.setattr(WatchedConnection, "wait", wait)
+    return counts
 
 
 def deliver(account):
@@ -170,6 +172,34 @@ def deliver(account):
 
 def plan(account):
     return account.deliver(ROWS, mode="plan").error
+
+
+def erase(account):
+    return asked_to_erase(account, "person1@example.com")[1]
+
+
+@pytest.mark.parametrize(("use", "before_the_last"), [(plan, 5), (erase, 0)])
+def test_p9_a_session_that_is_ended_late_is_told_or_nothing_is_lost(account, server, monkeypatch, use, before_the_last):
+    def terminate():
+        with psycopg.connect(server.url) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            )
+
+    assert account.deliver(ROWS).error is None
+    assert use(account) is None, "what is erased again takes fewer statements"
+    with monkeypatch.context() as patch:
+        statements = at_statement(patch, 0, terminate)
+        assert use(account) is None
+    with monkeypatch.context() as patch:
+        at_statement(patch, len(statements) - before_the_last, terminate)
+        error = use(account)
+    if before_the_last:
+        assert isinstance(error, JournalError)
+        assert "the connection was" in str(error)
+    else:
+        assert error is None, "all was committed"
 
 
 def look(account):
