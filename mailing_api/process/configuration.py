@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,7 +53,8 @@ def read_configuration(paths: Sequence[str]) -> tuple[dict[str, Any], bool]:
             continue
         try:
             content = Path(path).read_bytes()
-            settings = json.loads(content.decode("utf-8-sig"), parse_float=_number, object_pairs_hook=_object)
+            members_of = partial(_object, path)
+            settings = json.loads(content.decode("utf-8-sig"), parse_float=_number, object_pairs_hook=members_of)
         except FileNotFoundError:
             raise ConfigurationError(f"The file in --config, {path}, was not found.") from None
         except OSError as exc:
@@ -62,11 +64,11 @@ def read_configuration(paths: Sequence[str]) -> tuple[dict[str, Any], bool]:
             raise ConfigurationError(f"The file in --config, {path}, is not text in UTF-8{form}.") from None
         except json.JSONDecodeError as exc:
             where = f"line {exc.lineno}, column {exc.colno}"
-            raise ConfigurationError(f"The file in --config is not JSON: {where}.") from None
+            raise ConfigurationError(f"The file in --config, {path}, is not JSON: {where}.") from None
         except (ValueError, RecursionError):
-            raise ConfigurationError("The file in --config holds a value that cannot be read.") from None
+            raise ConfigurationError(f"The file in --config, {path}, holds a value that cannot be read.") from None
         if not isinstance(settings, dict):
-            raise ConfigurationError("The file in --config must hold a JSON object of settings.")
+            raise ConfigurationError(f"The file in --config, {path}, must hold a JSON object of settings.")
         config |= settings
     return config, "ENV" in paths
 
@@ -80,13 +82,13 @@ _OTHER_FORMS: Final = {
 }
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(path: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
         twice = next(name for name in members if sum(name == other for other, _ in pairs) > 1)
         raise ConfigurationError(
-            f"The file in --config has {shown(twice)} twice in one object, so one of the values would be ignored: "
-            "remove one."
+            f"The file in --config, {path}, has {shown(twice)} twice in one object, so one of the values would be "
+            "ignored: remove one."
         )
     return members
 

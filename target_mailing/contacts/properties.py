@@ -82,8 +82,9 @@ def chosen_properties(columns: StreamColumns, fields: Fields, settings: StreamSe
         chosen.update({column: column for column in listed_columns})
     if unfit := sorted(structures.intersection(chosen.values())):
         raise ConfigurationError(
-            f"{stream}: {listed([*map(repr, unfit)])} in `properties` or `mapping` holds objects or arrays, which no "
-            "property can hold. Remove the entry, or flatten the column (`flattening_enabled: true`)."
+            f"{stream}: no property can hold objects or arrays, but `properties` or `mapping` names columns of them: "
+            f"{listed([*map(repr, unfit)])}. Remove these, or flatten them: set `flattening_enabled: true` and "
+            "`flattening_max_depth: 1`, and name the new columns, such as 'address__city'."
         )
     return _by_own_name(stream, chosen, names)
 

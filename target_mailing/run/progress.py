@@ -188,4 +188,6 @@ def _to_go(standing: Standing, pace: float) -> str:
     if standing.is_unreachable:
         return "the provider does not answer"
     waiting = standing.read - standing.ended
-    return f"about {lasting(max(10.0, waiting / pace))} to go" if standing.is_whole and waiting and pace > 0 else ""
+    # Rows that end at once, such as those with a bad address, say nothing about those that wait for the provider.
+    is_known = standing.is_whole and waiting and standing.delivered and pace > 0
+    return f"about {lasting(max(10.0, waiting / pace))} to go" if is_known else ""

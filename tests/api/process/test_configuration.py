@@ -31,8 +31,10 @@ from mailing_api.settings import plain
 def test_p9_a_file_that_is_no_configuration_is_told(tmp_path, content, said):
     path = tmp_path / "config.json"
     path.write_bytes(content)
-    with pytest.raises(ConfigurationError, match=said):
-        read_configuration([str(path)])
+    (tmp_path / "fine.json").write_text("{}")
+    with pytest.raises(ConfigurationError, match=said) as error:
+        read_configuration([str(tmp_path / "fine.json"), str(path)])
+    assert str(path) in str(error.value), "with several files, nobody would know which"
 
 
 def test_files_are_merged_and_numbers_stay_what_they_are(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from mailing_api.errors import ConfigurationError
@@ -96,8 +98,23 @@ def test_p9_a_structure_that_is_named_is_an_error_before_anything_is_defined(mai
     columns = schema(columns=ID | {"tags": STRUCTURES["either"]})
     error = mailjet.deliver([columns, state(1)], create_properties=create, **settings).error
     assert isinstance(error, ConfigurationError)
-    assert "'people': 'tags'" in str(error)
+    assert str(error).startswith("Stream 'people': ")
+    assert "columns of them: 'tags'." in str(error)
     assert "tags" not in {one.name for one in mailjet.sandbox.mailjet._account.store.properties.rows}
+
+
+def test_what_the_error_about_a_structure_recommends_works(mailjet):
+    address = {"type": "object", "properties": {"city": TEXT}}
+    columns = schema(columns=ID | {"address": address, "tags": STRUCTURES["array"]})
+    record = {"id": 1, "email": "a@example.com", "address": {"city": "Nice"}, "tags": ["x", "y"]}
+    lines = [columns, {"type": "RECORD", "stream": "people", "record": record}, state(1)]
+    error = str(mailjet.deliver(lines, properties=["address", "tags"], create_properties=True).error)
+    advice = {"flattening_enabled": True, "flattening_max_depth": 1, "properties": ["address__city", "tags"]}
+    assert all(f"`{name}: {json.dumps(value)}`" in error for name, value in advice.items() if name != "properties")
+    result = mailjet.deliver(lines, create_properties=True, **advice)
+    assert (result.error, result.counts()) == (None, {"delivered": 1})
+    (sent,) = [one["contact"]["Properties"] for one in mailjet.sandbox.mailjet.received()]
+    assert sent == {"address__city": "Nice", "tags": '["x","y"]'}
 
 
 @pytest.mark.parametrize("given", ['{"city": "Nice", "visits": 3.0}', ' {"City": "Nice", "visits": "3"} '])

@@ -54,6 +54,11 @@ def test_without_a_pace_nobody_knows_how_long_it_takes():
     assert "to go" not in sentence_of(standing, seconds=90, pace=0.0)
 
 
+def test_rows_that_end_before_anything_is_delivered_say_nothing_about_the_time_to_go():
+    standing = msgspec.structs.replace(BEGIN, is_whole=True, read=40, delivered=0, ended=2)
+    assert "to go" not in sentence_of(standing, seconds=30, pace=2 / 30)
+
+
 def test_a_line_comes_every_thirty_seconds_and_tells_the_time_to_go_at_the_latest_pace(caplog):
     caplog.set_level(logging.INFO)
     clock, ended = Clock(), 0
