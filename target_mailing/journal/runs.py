@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from target_mailing.journal import tables
 from target_mailing.journal.marks import Marks
-from target_mailing.journal.statements import VALUES_AT_ONCE, Driver, padded
+from target_mailing.journal.statements import Driver, padded
 
 __all__ = ["Entry", "Index", "Runs"]
 
@@ -122,8 +122,8 @@ class Runs:
             f"SELECT n FROM w CROSS JOIN {run.table} r WHERE r.value = w.value"  # noqa: S608
             for run in self._runs
         )
-        for begin in range(0, len(in_order), VALUES_AT_ONCE):
-            some = padded(in_order[begin : begin + VALUES_AT_ONCE])
+        for begin in range(0, len(in_order), at_once := self._driver.values_at_once):
+            some = padded(in_order[begin : begin + at_once])
             values_of = ",".join([f"({self._driver.parameter})"] * len(some))
             found += self._driver.query(
                 f"WITH w (value) AS (VALUES {values_of}), f (n) AS ({parts}) "  # noqa: S608 - the names are ours

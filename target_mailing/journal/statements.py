@@ -14,6 +14,8 @@ __all__ = ["VALUES_AT_ONCE", "Driver", "delete_rows", "padded", "replace_rows", 
 
 #: Values in one statement; SQLite's documented limit of parameters is 32,766.
 VALUES_AT_ONCE: Final = 5000
+#: Values that one statement of SQLite looks up in an index: sqlite3 keeps 128 statements, of 200 bytes a value.
+_SQLITE_VALUES_AT_ONCE: Final = 500
 #: Rows in one INSERT: SQLite takes half as long as for a statement each, and no less for more of them.
 _ROWS_AT_ONCE: Final = 200
 #: Tables whose statements are kept.
@@ -27,6 +29,7 @@ class Driver:
         connection: to the journal.
         parameter: stands for a value in a statement.
         is_sqlite: whether the database is SQLite.
+        values_at_once: how many values one statement looks up in an index.
         has_erased: an address was erased since this was last reset.
     """
 
@@ -40,6 +43,7 @@ class Driver:
         self.parameter = "?" if self.is_sqlite else "%s"
         # What is one call for SQLite is a round trip for others.
         self._rows_at_once = _ROWS_AT_ONCE if self.is_sqlite else VALUES_AT_ONCE
+        self.values_at_once = _SQLITE_VALUES_AT_ONCE if self.is_sqlite else VALUES_AT_ONCE
 
     def query(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         """The rows of a query."""

@@ -391,3 +391,16 @@ def test_a_run_is_searched_for_each_value_and_is_never_read_whole(contacts, monk
     steps = {step[3] for plan in plans for step in plan}
     assert len(plans) == 2
     assert not [step for step in steps if "AUTOMATIC" in step or re.match(r"SCAN (r|t|\w+_by_\w+)\b", step)]
+
+
+def test_statements_that_look_up_many_values_are_small_because_sqlite_keeps_them(contacts, monkeypatch):
+    driver, table = contacts
+    table.put([(number, 1, 1.0, 2) for number in range(3000)])
+    table.find([5])
+    table._index._end_run()
+    table._index._marks = None
+    sizes, query = [], driver.query
+    monkeypatch.setattr(driver, "query", lambda text, values=(): sizes.append(len(values)) or query(text, values))
+    found = table.find([*range(-3000, 3000)][::-7])
+    assert {*found} == {number for number in range(-3000, 3000)[::-7] if number >= 0}
+    assert max(sizes) <= 512
