@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -89,6 +89,7 @@ class RetriedLines:
                     "which would be the rejects alone. Deliver all rows again instead."
                 )
             destinations = {stream: self._intake.destinations_of(stream) for stream in self._retried.schemas}
+            _tell(self._retried, destinations)
             self._records = self._retried.records(self._number, destinations)
         self._hand_over(next(self._records, []))
 
@@ -127,12 +128,18 @@ def retried_rejects(journal: Journal, selection: Selection | None, *, run: str) 
             "not known: deliver the input, which closes or replaces them",
             counted(count, "open reject is", "open rejects are"),
         )
-    if counts := retried.counts:
-        codes = ", ".join(f"{code}: {count}" for code, count in counts.items())
-        logger.info("%s to send again (%s)", counted(sum(counts.values()), "open reject"), codes)
-    elif not retried.overtaken_before:
+    if not retried.schemas and not retried.overtaken_before:
         logger.info("There are no open rejects: nothing is sent again")
     return retried
+
+
+def _tell(retried: Retried, destinations: Mapping[str, Collection[str]]) -> None:
+    """Tell how many rejects go to the destinations that the settings lead to, named by stream."""
+    if counts := retried.counts(destinations):
+        codes = ", ".join(f"{code}: {count}" for code, count in counts.items())
+        logger.info("%s to send again (%s)", counted(sum(counts.values()), "open reject"), codes)
+    else:
+        logger.info("No open rejects of the lists to which the settings lead: nothing is sent again")
 
 
 def _schema_line(message: dict[str, Any]) -> bytes:

@@ -72,7 +72,6 @@ class Retried:
             #: Records that are not sent: something newer came, or may have come, and was not seen to end.
             self.overtaken_before = self._overtaken()
             self._where.append(table.overtaken.is_(None))
-            self.counts = self._counts()
             self.schemas = self._schemas()
             places = [*self._connection.execute(sa.select(table.destination).distinct()).scalars()]
         #: Keys and contacts of batches that earlier runs left: what did not arrive comes again in their input.
@@ -101,11 +100,14 @@ class Retried:
             )
         return [one for ones in meant.values() for one in ones]
 
-    def _counts(self) -> dict[str, int]:
-        """By code, how many records."""
+    def counts(self, destinations: Mapping[str, Collection[str]]) -> dict[str, int]:
+        """By code, how many records go to these destinations, named by stream."""
         table = tables.open_rejects.c
-        query = sa.select(table.code, sa.func.count(table.n.distinct())).where(*self._where)
-        return {row[0]: row[1] for row in self._connection.execute(query.group_by(table.code).order_by(table.code))}
+        here = [(table.stream == stream) & table.destination.in_(names) for stream, names in destinations.items()]
+        query = sa.select(table.code, sa.func.count(table.n.distinct())).where(*self._where, sa.or_(sa.false(), *here))
+        query = query.group_by(table.code).order_by(table.code)
+        with self._reading():
+            return {row[0]: row[1] for row in self._connection.execute(query)}
 
     def _overtaken(self) -> int:
         """How many records are overtaken."""

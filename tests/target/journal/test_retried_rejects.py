@@ -25,6 +25,17 @@ def cities(mailjet):
     return {email: member["properties"].get("city") for email, member in mailjet.members().items()}
 
 
+def test_only_rejects_of_lists_to_which_the_settings_lead_are_announced(mailjet):
+    mailjet.sandbox.mailjet.add_list("Others")
+    mailjet.sandbox.mailjet.add_list("Third")
+    mailjet.deliver([schema(), person(1, email="nobody"), person(2), state(1)])
+    mailjet.deliver([schema(), person(1, email="nobody"), person(3, email="no"), state(1)], list="Others")
+    assert "1 open reject to send again (bad_address: 1)" in mailjet.retry(mode="plan").log
+    assert "2 open rejects to send again (bad_address: 2)" in mailjet.retry(mode="plan", list="Others").log
+    third = mailjet.retry(mode="plan", list="Third").log
+    assert "No open rejects of the lists to which the settings lead: nothing is sent again" in third
+
+
 def test_a_reject_is_sent_again_when_its_cause_is_gone(mailjet):
     wrong = person(1, properties={"shoe_size": 44})
     assert mailjet.deliver([schema(), wrong, person(2), state(1)]).counts() == {"delivered": 1, "rejected": 1}
