@@ -293,9 +293,8 @@ def _check_sources(
     for name in fields.required:
         if name not in sources:
             question = address_meant(name, known, mapping)
-            example = (
-                f' Name the column that holds the address in `mapping`, for example {{"{name}": "{name}_address"}}.'
-            )
+            column = name.removeprefix("address_") if name.startswith("address_") else f"{name}_address"
+            example = f' If another column holds it, name that in `mapping`, for example {{"{name}": "{column}"}}.'
             raise ConfigurationError(
                 f"{stream} has no column `{name}`.{question or example} If the stream holds no contacts, deselect it "
                 "at the tap."

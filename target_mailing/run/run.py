@@ -42,6 +42,16 @@ __all__ = ["Run", "Terminated", "TooManyRejectsError"]
 
 logger = logging.getLogger("target-mailing.run")
 
+#: What too many rejects mean for the run, and what to do.
+_THEN = (
+    "Nothing more is sent and no STATE is written, so a rerun reads these rows again. Fix the causes in the rejects "
+    "file, or raise `max_rejected`."
+)
+_THEN_OF_PLAN = (
+    "A delivery would fail here, send nothing more and write no STATE. The plan has the codes, and the file that "
+    "`plan_path` names shows some of the rows. Fix the causes, or raise `max_rejected`."
+)
+
 #: Minimum seconds between two STATEs; the last one is always written.
 _STATE_INTERVAL = 1.0
 #: Seconds to wait after a signal for responses to submissions, so that the next run need not send them again.
@@ -362,13 +372,8 @@ class Run:
             share = f"{rejected} of {counted(read, 'row')} {'was' if rejected == 1 else 'were'} rejected"
             if again:
                 share += f" ({outcomes.rejected_again} of {again} earlier rejects, which a share does not count)"
-            self.delivery.fail(
-                TooManyRejectsError(
-                    f"Setting `max_rejected`: {share}, more than {self._limit}. Nothing more is sent and no STATE is "
-                    "written, so a rerun reads these rows again. Fix the causes in the rejects file, or raise "
-                    "`max_rejected`."
-                )
-            )
+            then = _THEN_OF_PLAN if self._is_plan else _THEN
+            self.delivery.fail(TooManyRejectsError(f"Setting `max_rejected`: {share}, more than {self._limit}. {then}"))
 
     def _with_files(self, error: BaseException) -> BaseException:
         """The run's error; that of too many rejects with the names of the rejects files, or why there is none."""

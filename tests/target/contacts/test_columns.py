@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
+from mailing_api.errors import ConfigurationError
 from target_mailing.contacts import bulk, values
 from target_mailing.contacts.columns import Column, Rows
 from target_mailing.contacts.consent_words import status_reader
@@ -331,3 +332,11 @@ def test_objects_with_few_members_in_common_take_no_more_places_than_members():
     ).field
     assert field.convert_all([{"city": "Lyon"}, {"town": "Lyon"}]) == [{"city": "Lyon"}, {"town": "Lyon"}]
     assert field.convert_all([{f"city_{number}": "Lyon"} for number in range(9)]) is None
+
+
+def test_p9_an_error_about_a_missing_column_gives_an_example_that_suits_it():
+    columns, settings = StreamColumns("people", {"id": ()}), StreamSettings.resolve({}, None)
+    for name, example in (("email", "email_address"), ("address_country", "country")):
+        fields = Fields(columns={name: Field(str)}, properties={}, required=(name,))
+        with pytest.raises(ConfigurationError, match=f'"{name}": "{example}"'):
+            StreamMapping(columns, fields, settings)

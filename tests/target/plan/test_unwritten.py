@@ -101,6 +101,8 @@ def test_too_many_rejects_end_a_plan_as_they_end_a_run(mailjet):
     messages = [schema(), *(person(number, email="nobody") for number in range(20)), state(1)]
     plan = planned(mailjet, messages, max_rejected=5)
     assert "max_rejected" in str(plan.error)
+    assert "A delivery would fail here" in str(plan.error)
+    assert "the rejects file" not in str(plan.error), "a plan writes none"
 
 
 def test_old_rejects_files_and_a_hash_key_are_left_to_the_delivery(mailjet):
