@@ -148,6 +148,8 @@ class Decisions:
         is_other = self._opt_outs.action_of(later) != row.action or self._opt_outs.is_withheld(later)
         if is_other or self.may_have_other_spelling(later):
             return False
+        if row.plan is not None and row.plan.has_reject:  # of which a reject of older content was made
+            return False
         key = later.key
         if later.plan is not None:
             return later.plan.is_clean

@@ -310,8 +310,12 @@ class Plan(msgspec.Struct):
     @property
     def is_clean(self) -> bool:
         """Whether everything begun has ended, and nothing was found out that the row depends on."""
-        is_bad = self.refusal or self.opted_out or any(outcome is Outcome.REJECTED for outcome, _ in self.ends)
-        return not (self.under_way or is_bad)
+        return not (self.under_way or self.refusal or self.opted_out or self.has_reject)
+
+    @property
+    def has_reject(self) -> bool:
+        """Whether something that has ended was rejected, so that the row will be."""
+        return any(outcome is Outcome.REJECTED for outcome, _ in self.ends)
 
 
 def have_extras(rows: Iterable[Row]) -> bool:

@@ -191,6 +191,19 @@ def test_records_that_one_refused_row_carried_are_sent_together(mailjet):
     assert mailjet.members()["person1@example.com"]["properties"] == {"city": "Nice", "visits": "3"}
 
 
+def test_p5_a_former_address_that_is_refused_leaves_the_reject_of_the_latest_row_of_its_key(mailjet):
+    mailjet.deliver([schema(), person(1, email="former@example.com", city="Nice"), state(1)])
+    mailjet.sandbox.mailjet.refuse(["former@example.com"])
+    moved = mailjet.deliver([schema(), person(1, city="Lyon"), person(1, city="Paris"), state(1)])
+    assert moved.counts() == {"rejected": 2}
+    assert cities(mailjet) == {"former@example.com": "Nice", "person1@example.com": "Paris"}
+    assert len(open_rejects(mailjet)) == 1
+    mailjet.sandbox.mailjet._account.store.refused.clear()
+    assert mailjet.retry().counts().keys() <= {"delivered", "unchanged"}
+    assert cities(mailjet) == {"person1@example.com": "Paris"}
+    assert open_rejects(mailjet) == []
+
+
 def test_a_later_reject_of_the_key_replaces_it_and_what_cannot_be_read_is_not_kept(mailjet):
     mailjet.deliver([schema(), person(1, city="Nice", visits="many"), state(1)])
     mailjet.deliver([schema(), person(1, city="Lyon", visits="many"), person(2, visits="many"), state(1)])
