@@ -62,7 +62,7 @@ class Row(msgspec.Struct, frozen=True):
         rate: requests per second, of all processes together.
         next_slot: the time of the first free slot.
         cool_until: no request begins before.
-        decreased_at: when the rate was last lowered; 0 if never.
+        decreased_at: when the rate was last lowered, or a cool-down was lengthened; 0 if never.
         grown_at: until when successes were counted.
         epoch: leases of another epoch are void.
         workers: the processes, by names as of `named`, and when each last took a lease.
@@ -205,7 +205,9 @@ def cool(row: Row, *, until: float, now: float) -> Row:
     until = min(until, now + LONGEST_COOL_DOWN)
     if until <= max(now, row.cool_until):
         return row
-    return msgspec.structs.replace(row, next_slot=max(row.next_slot, until), cool_until=until, epoch=row.epoch + 1)
+    return msgspec.structs.replace(
+        row, next_slot=max(row.next_slot, until), cool_until=until, decreased_at=now, epoch=row.epoch + 1
+    )
 
 
 class Step(enum.Enum):

@@ -10,7 +10,7 @@ from functools import partial
 from unittest import mock
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mailing_api.http import pace as pace_module
@@ -209,6 +209,7 @@ def happens(world, limits, deed, seconds):
 @pytest.mark.machine
 @settings(max_examples=examples(20, 500), deadline=None)
 @given(st.lists(st.sampled_from([1.0, 3.0, 8.0]), min_size=1, max_size=4), deeds, st.integers(0, 99))
+@example([3.0, 1.0, 1.0, 1.0], [("freeze", 1.0, 1.0), ("away", 1.0, 2.0), ("retry", 3.0, 1.0), ("put", 4.0, 1.0)], 1)
 def test_whatever_happens_the_limit_is_kept_and_all_continue(limits, deeds, seed):
     world = lived(limits, deeds, seed)
     names = [deed for deed, *_ in deeds]
