@@ -145,10 +145,9 @@ class Decisions:
         """Whether a row needs only the action of an earlier row of its contact."""
         if not later.email or later.drops_key or later.id != row.id:
             return False
+        has_reject = row.plan is not None and row.plan.has_reject  # which has the content of the earlier row
         is_other = self._opt_outs.action_of(later) != row.action or self._opt_outs.is_withheld(later)
-        if is_other or self.may_have_other_spelling(later):
-            return False
-        if row.plan is not None and row.plan.has_reject:  # of which a reject of older content was made
+        if has_reject or is_other or self.may_have_other_spelling(later):
             return False
         key = later.key
         if later.plan is not None:
